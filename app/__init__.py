@@ -1,0 +1,1 @@
+"""Everything that a page, the command line, an alert or a report calls."""

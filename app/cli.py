@@ -1,0 +1,34 @@
+"""``tracehouse``: the sync's commands and those that read the warehouse, in one program."""
+
+from __future__ import annotations
+
+import sys
+
+from etl.cli import ETL_COMMANDS, ETL_SUMMARIES, make_group, run
+
+COMMANDS = {
+    "demo": "app.demo_command:demo",
+    **ETL_COMMANDS,
+    "app": "app.app_command:app",
+    "query": "app.query_command:query",
+    "session": "app.session_command:session",
+}
+
+SUMMARIES = {
+    "demo": "Generate traffic, serve it as a Langfuse API, sync it, open the app.",
+    **ETL_SUMMARIES,
+    "app": "Open the app in a browser.",
+    "query": "Any metric by any dimension, from the layer that the pages use.",
+    "session": "One conversation: turns, cost, satisfaction, outcome.",
+}
+
+
+def main() -> None:
+    """The console script."""
+    group = make_group(
+        "tracehouse",
+        COMMANDS,
+        SUMMARIES,
+        "Your LLM traces in a warehouse you own: cost, conversations, errors and A/B results.",
+    )
+    sys.exit(run(group, sys.argv[1:]))

@@ -1,0 +1,122 @@
+"""Imports point one way, and pages hold neither SQL nor arithmetic."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+READ_SIDE = ("etl.warehouse", "etl.settings", "etl.errors")
+COMPOSERS = {"app/cli.py", "app/demo_command.py"}  # the only modules of the app that run the sync's commands
+COMMANDS = {"app/app_command.py", "app/query_command.py", "app/session_command.py"}  # they need etl.cli's options
+
+# module prefix of a file -> prefixes of our own modules that it may import, besides its own folder's
+ALLOWED = {
+    "pages/": ("app",),
+    "app/stats/": ("app.stats", "etl.errors"),
+    "app/format.py": (),
+    "app/store.py": READ_SIDE,
+    "app/metrics/": ("app.metrics", "app.stats", "app.store", "app.format", *READ_SIDE),
+    "app/analysis/": ("app.analysis", "app.metrics", "app.stats", "app.store", "app.format", "app.sql", *READ_SIDE),
+    "app/charts/": ("app.charts", "app.analysis", "app.metrics", "app.format"),
+    "app/": ("app", *READ_SIDE),
+    "etl/langfuse/": ("etl.langfuse", "etl.landing", "etl.plan", "etl.settings", "etl.errors"),
+    "etl/warehouse/": ("etl.warehouse", "etl.migrations", "etl.settings", "etl.errors"),
+    "etl/": ("etl",),
+}
+THIRD_PARTY_BANNED = {
+    "pages/": {"duckdb", "polars", "altair", "httpx", "etl", "scipy", "numpy", "pandas"},
+    "etl/": {"streamlit", "altair", "pandas", "app"},
+    "app/": {"pandas"},
+    "app/stats/": {"streamlit", "duckdb", "altair"},
+    "app/analysis/": {"streamlit", "altair"},
+    "app/metrics/": {"streamlit", "altair"},
+    "app/charts/": {"streamlit", "duckdb"},
+}
+
+
+def python_files() -> list[str]:
+    return sorted(
+        str(path.relative_to(ROOT)) for folder in ("app", "etl", "pages") for path in (ROOT / folder).rglob("*.py")
+    )
+
+
+def imports_of(source: str) -> list[str]:
+    found: list[str] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"relative import of {node.module}"
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return found
+
+
+def is_within(module: str, prefixes: tuple[str, ...]) -> bool:
+    return any(module == prefix or module.startswith(f"{prefix}.") for prefix in prefixes)
+
+
+def violations(file: str, source: str) -> list[str]:
+    modules = imports_of(source)
+    ours = [module for module in modules if module.split(".")[0] in ("app", "etl", "pages")]
+    rule = max((prefix for prefix in ALLOWED if file.startswith(prefix)), key=len)
+    allowed = ALLOWED[rule]
+    if file in COMPOSERS:
+        allowed = (*allowed, "etl")
+    if file in COMMANDS:
+        allowed = (*allowed, "etl.cli")
+    wrong = [module for module in ours if not is_within(module, allowed)]
+    for prefix, banned in THIRD_PARTY_BANNED.items():
+        if file.startswith(prefix):
+            wrong += [module for module in modules if module.split(".")[0] in banned and module not in wrong]
+    return [f"{file} imports {module}" for module in wrong]
+
+
+@pytest.mark.parametrize("file", python_files())
+def test_imports_point_one_way(file: str) -> None:
+    assert violations(file, (ROOT / file).read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("pages/costs.py", "import polars"),
+        ("pages/costs.py", "from etl.settings import Settings"),
+        ("etl/load.py", "from app.store import Store"),
+        ("app/analysis/costs.py", "import streamlit as st"),
+        ("app/store.py", "from etl.pipeline import sync"),
+        ("etl/langfuse/client.py", "from etl.pipeline import sync"),
+    ],
+)
+def test_a_forbidden_import_is_seen(file: str, source: str) -> None:
+    assert violations(file, source) != []
+
+
+def test_no_module_hides_another() -> None:
+    """Streamlit puts ``app/`` first on the path, so a file there can hide a library or the package itself."""
+    names = {path.stem for path in (ROOT / "app").glob("*.py")} | {
+        path.name for path in (ROOT / "app").iterdir() if path.is_dir()
+    }
+    taken = {"app", *sys.stdlib_module_names, *packages_distributions()} - {"app.egg-info"}
+    installed_as_ours = {"etl", "pages"}
+    assert {name for name in names - {"__init__", "__main__"} if name in taken - installed_as_ours} == set()
+
+
+@pytest.mark.parametrize("file", [file for file in python_files() if file.startswith("pages/")])
+def test_pages_compute_nothing(file: str) -> None:
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    arithmetic = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)
+    for node in ast.walk(tree):
+        assert not (isinstance(node, ast.BinOp) and isinstance(node.op, arithmetic)), (
+            f"arithmetic at line {node.lineno}"
+        )
+        assert not isinstance(node, ast.FunctionDef | ast.ClassDef), f"a definition at line {node.lineno}"
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            assert not node.value.lstrip().lower().startswith(("select ", "with ")), f"SQL at line {node.lineno}"
+        if isinstance(node, ast.keyword):
+            assert node.arg != "unsafe_allow_html", "untrusted text must never become HTML"
