@@ -35,7 +35,8 @@ class TracehouseError(Exception):
 
     def __str__(self) -> str:
         """The message and the hint on one line, whatever line breaks a server put into its text."""
-        text = f"{self.message}. {self.hint}" if self.hint else self.message
+        stop = "" if self.message.endswith((".", "!", "?")) else "."
+        text = f"{self.message}{stop} {self.hint}" if self.hint else self.message
         return " ".join(text.split())
 
 

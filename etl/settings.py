@@ -7,10 +7,12 @@ checked lives in ``etl.config_file``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from etl.config_file import read_definitions
@@ -195,7 +197,7 @@ class Settings:
             or self.environ.get("LANGFUSE_HOST")
             or DEFAULT_BASE_URL
         )
-        if not base_url.startswith(("http://", "https://")):
+        if not _is_web_address(base_url):
             raise ConfigError(
                 f"LANGFUSE_BASE_URL is {base_url!r}, which is not a web address",
                 hint=f"Set it to something like {DEFAULT_BASE_URL}",
@@ -235,6 +237,7 @@ def load_settings(environ: Mapping[str, str], cwd: Path) -> Settings:
     config_path = _config_path(environ, cwd, home)
     definitions = read_definitions(Definitions, config_path, home / "saved.toml")
     _check_timezone(definitions.display.timezone, config_path)
+    _check_pattern(definitions.outcome.escalation_pattern, config_path)
     return Settings(
         home=home,
         warehouse=_absolute(warehouse_address, cwd),
@@ -242,6 +245,14 @@ def load_settings(environ: Mapping[str, str], cwd: Path) -> Settings:
         definitions=definitions,
         environ=environ,
     )
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool((parts.hostname or "").encode("idna"))
+    except (ValueError, UnicodeError):
+        return False
 
 
 def _absolute(place: str, cwd: Path) -> Path:
@@ -265,4 +276,14 @@ def _check_timezone(name: str, config_path: Path | None) -> None:
         raise ConfigError(
             f"{config_path}: [display] timezone is {name!r}, which is no zone of the IANA database",
             hint='Use a name like "Europe/Lisbon" or "UTC"',
+        ) from error
+
+
+def _check_pattern(pattern: str, config_path: Path | None) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ConfigError(
+            f"{config_path}: [outcome] escalation_pattern is {pattern!r}, which is no regular expression: {error}",
+            hint="Mend it, or leave it out",
         ) from error

@@ -27,7 +27,7 @@ from etl.langfuse.envelope import count_rows, decode_rows, read_meta
 from etl.langfuse.limiter import Limiter
 from etl.settings import Credentials
 
-SECRET = "sk-lf-very-secret"  # noqa: S105 - made up
+SECRET = "sk-lf-very-secret"
 PUBLIC = "pk-lf-1234567890"
 BASE_URL = "https://langfuse.example/prefix"
 EMPTY = {"data": [], "meta": {}}

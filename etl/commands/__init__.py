@@ -1,0 +1,1 @@
+"""One module per command of the sync side: options in, one call, words out."""

@@ -1,0 +1,19 @@
+-- What becomes of each incoming row; the later read counts. Sessions are never changed nor removed by a server.
+delete from incoming
+where read_rank not in (select max(read_rank) from incoming group by project_id, session_id);
+
+create or replace temp table planned as
+with known as (
+    select project_id, session_id, hash(*columns(* exclude (run_id))) as content from raw.sessions
+),
+
+fresh as (
+    select read_rank, project_id, session_id, hash(*columns(* exclude (read_rank, problem))) as content from incoming
+)
+
+select
+    fresh.read_rank,
+    case when known.project_id is null then 'insert'
+         when known.content <> fresh.content then 'replace'
+         else 'unchanged' end as action
+from fresh left join known using (project_id, session_id);

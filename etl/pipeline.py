@@ -1,0 +1,333 @@
+"""One sync run: detect, plan, fetch, load, model, check, publish.
+
+Pages are landed before anything interprets them, and loading goes on while others are fetched. Everything is built
+beside the published snapshot, which is replaced in one step at the end, and only if something changed. So a run that
+ends anywhere leaves either the old snapshot or the new one, and what it landed is loaded by the next.
+
+    lock ─► detect ─► plan ─► fetch ─► load ─► model ─► check ─► publish ─► remember
+                               └── landing/ ──┘          in the snapshot: rows, watermarks, as_of
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from etl.checks import run_checks
+from etl.errors import ApiError, AuthError, ConfigError, Interrupted, TracehouseError
+from etl.fetch import Fetcher, Source
+from etl.landing import Landing, Slice
+from etl.langfuse.capabilities import Capabilities, detect
+from etl.langfuse.client import Client
+from etl.langfuse.limiter import Limiter
+from etl.load import BATCH_BYTES, Loader
+from etl.lock import hold
+from etl.logs import log_to_file
+from etl.planning import ENTITIES, ProjectPlan, plan_project
+from etl.progress import Progress
+from etl.report import Status, SyncOptions, SyncReport
+from etl.settings import Credentials, Settings
+from etl.state import Checked, Run, State
+from etl.transform import outdated_parts, transform
+from etl.warehouse.snapshots import Build, Warehouse
+from etl.watermarks import Advance, Base, read_base
+
+__all__ = ["SyncOptions", "SyncReport", "sync"]
+
+LOG = logging.getLogger(__name__)
+GIGABYTE = 1e9
+
+
+def sync(
+    settings: Settings, *, now: datetime, options: SyncOptions, progress: Progress, stop: threading.Event
+) -> SyncReport:
+    """Read what is new of every configured project, and publish it.
+
+    Args:
+        settings: places, keys and definitions.
+        now: naive UTC; what starts later is left for the next run.
+        options: what is asked of this run.
+        progress: is told about the work.
+        stop: ends the run after the pages in flight; its ``signal_number`` (default SIGTERM) becomes the exit code.
+
+    Raises:
+        Locked: another run is at work.
+        ConfigError: a key is missing, an entity unknown, or generated data would mix with real data.
+        AuthError: keys were refused.
+        ApiError: nothing at all could be read.
+        WarehouseError: the disk refused; what is published stays as it is.
+        Interrupted: ``stop`` was set.
+    """
+    credentials = settings.credentials()
+    _check_entities(options.entities)
+    run_id = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    with contextlib.ExitStack() as stack:
+        if not options.dry_run:
+            stack.enter_context(hold(settings.lock_path, run_id=run_id, now=now))
+            stack.enter_context(log_to_file(settings.home))
+        state = State(settings.state_path)
+        stack.callback(state.close)
+        if state.warning:
+            progress.warn(state.warning)
+        run = _Sync(settings, credentials, state, now, options, progress, stop, run_id)
+        return run.plan_only() if options.dry_run else run.recorded()
+
+
+def _check_entities(entities: tuple[str, ...] | None) -> None:
+    unknown = [name for name in entities or () if name not in ENTITIES]
+    if unknown:
+        raise ConfigError(f"{unknown[0]!r} is not an entity", hint=f"Choose among {', '.join(ENTITIES)}")
+
+
+class _Sync:
+    """One run."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        credentials: tuple[Credentials, ...],
+        state: State,
+        now: datetime,
+        options: SyncOptions,
+        progress: Progress,
+        stop: threading.Event,
+        run_id: str,
+    ) -> None:
+        self._settings = settings
+        self._credentials = credentials
+        self._state = state
+        self._now = now
+        self._options = options
+        self._progress = progress
+        self._stop = stop
+        self._warehouse = Warehouse(settings.warehouse)
+        self._landing = Landing(settings.landing)
+        self._clients: list[Client] = []
+        self._errors: list[ApiError] = []
+        self._loaded: list[Slice] = []
+        self._base: Base | None = None
+        self._starts_empty = False
+        self._began = time.monotonic()
+        self.report = SyncReport(run_id=run_id)
+
+    def recorded(self) -> SyncReport:
+        """The run, with its end in the state whichever way it ends."""
+        self._state.begin(Run(self.report.run_id, self._now))
+        try:
+            checked = self._work()
+        except TracehouseError as error:
+            self._remember("interrupted" if isinstance(error, Interrupted) else "failed", [], error)
+            raise
+        self._remember(self.report.status, checked, self.report.error)
+        return self.report
+
+    def plan_only(self) -> SyncReport:
+        """What the run would read."""
+        with self._open_sources() as sources:
+            slices = [task.slice for plan in self._plans(sources) for task in plan.tasks]
+        self._raise_if_nothing(bool(slices))
+        self.report.planned = [
+            f"{each.project_id} {each.entity} {each.start.isoformat()}Z to {each.end.isoformat()}Z" for each in slices
+        ]
+        self._finish_report("planned")
+        return self.report
+
+    def _work(self) -> list[Checked]:
+        self._stage("detect")
+        with self._open_sources() as sources:
+            self._stage("plan")
+            plans = self._plans(sources)
+            urls = {source.project_id: source.client.base_url for source in sources}
+            with self._warehouse.building(now=self._now, from_empty=self._starts_empty) as build:
+                loader = Loader(
+                    build.connection,
+                    self.report.run_id,
+                    self._now,
+                    base_urls=urls,
+                    before_write=build.make_writable,
+                    payloads=self._settings.definitions.sync.payloads,
+                )
+                self.report.entities = loader.counts
+                self._fetch_and_load(plans, loader)
+                self._raise_if_nothing(bool(self._loaded))
+                advance = Advance(plans, self._loaded)
+                is_published = self._publish(build, loader, advance)
+            self._stage("finish")
+            self._landing.mark_loaded(self._loaded, self.report.run_id)
+            sync = self._settings.definitions.sync
+            self._landing.clean(self._now, sync.landing_days, sync.landing_gigabytes * GIGABYTE)
+            self._finish_report("done" if is_published else "unchanged")
+        if is_published:
+            return advance.checked(self.report.run_id)
+        return advance.checked(self._base.run_id) if self._base else []
+
+    @contextlib.contextmanager
+    def _open_sources(self) -> Iterator[list[Source]]:
+        """Every project that answers; one that doesn't is an error of its own while others do."""
+        current = self._warehouse.current()
+        self._base = read_base(current.path) if current else None
+        self._starts_empty = self._begins_anew()
+        limiter = Limiter()
+        with contextlib.ExitStack() as stack:
+            sources = []
+            for credentials in self._credentials:
+                timeout_s = self._settings.definitions.sync.timeout_seconds
+                client = stack.enter_context(Client(credentials, limiter=limiter, timeout_s=timeout_s, stop=self._stop))
+                self._clients.append(client)
+                try:
+                    sources.append(Source(credentials.project_name, client, self._detect(credentials, client)))
+                except ApiError as error:
+                    LOG.warning("project=%s error=%s", credentials.project_name, error)
+                    self._errors.append(error)
+                except Interrupted as error:
+                    raise self._interrupted() from error
+            if not sources:
+                raise self._errors[0]
+            versions = {f"{each.capabilities.family} {each.capabilities.version}".strip() for each in sources}
+            self.report.generation = ", ".join(sorted(versions))
+            yield sources
+
+    def _detect(self, credentials: Credentials, client: Client) -> Capabilities:
+        place = f"{credentials.project_name} {credentials.base_url}"
+        found = detect(client, previous=self._state.capabilities(place))
+        self._state.remember_capabilities(place, found)
+        return found
+
+    def _begins_anew(self) -> bool:
+        """Whether what is published is left out: generated data never mixes with real data."""
+        base, options = self._base, self._options
+        if base is None:
+            return False
+        if options.is_demo and not base.is_demo:
+            raise ConfigError(
+                f"{self._settings.warehouse} holds synced data, which the demo would mix with generated data",
+                hint="Give the demo a place of its own: TRACEHOUSE_HOME=~/.tracehouse-demo tracehouse demo",
+            )
+        if base.is_demo and not options.is_demo:
+            self._progress.note("The warehouse holds the demo's data; it is replaced by this project's")
+            return True
+        return options.is_demo and options.full
+
+    def _plans(self, sources: list[Source]) -> list[ProjectPlan]:
+        watermarks = {} if self._base is None or self._starts_empty else self._watermarks(self._base)
+        plans = []
+        for source in sources:
+            try:
+                plan = plan_project(
+                    source,
+                    now=self._now,
+                    options=self._options,
+                    settings=self._settings.definitions.sync,
+                    landing=self._landing,
+                    watermarks=watermarks,
+                    progress=self._progress,
+                )
+            except Interrupted as error:
+                raise self._interrupted() from error
+            except ApiError as error:
+                self._errors.append(error)
+                continue
+            plans.append(plan)
+        return plans
+
+    def _watermarks(self, base: Base) -> dict[tuple[str, str], datetime]:
+        """How far each entity is read: as the snapshot says, or further where later runs found nothing new."""
+        known = dict(base.watermarks)
+        for checked in self._state.checked():
+            key = (checked.project_id, checked.entity)
+            if checked.base_run_id == base.run_id and key in known:
+                known[key] = max(known[key], checked.until)
+        return known
+
+    def _fetch_and_load(self, plans: list[ProjectPlan], loader: Loader) -> None:
+        self._stage("fetch")
+        projects = {plan.source.project_id for plan in plans}
+        self._load(loader, projects)  # what an earlier run has landed and not published
+        sync = self._settings.definitions.sync
+        fetcher = Fetcher(self._landing, sync, self._progress, self._stop, self._clients, self._errors)
+        tasks = sorted((task for plan in plans for task in plan.tasks), key=lambda task: task.slice.end, reverse=True)
+        waiting = 0
+        for slice_ in fetcher.run(tasks):
+            waiting += sum(path.stat().st_size for path in self._landing.paths(slice_))
+            if waiting >= BATCH_BYTES and not self._stop.is_set():
+                self._load(loader, projects)
+                waiting = 0
+        if self._stop.is_set():
+            raise self._interrupted()
+        self._stage("load")
+        self._load(loader, projects)
+
+    def _load(self, loader: Loader, projects: set[str]) -> None:
+        known = set(self._loaded)
+        pending = [each for each in self._landing.pending() if each.slice.project_id in projects]
+        fresh = [each for each in pending if each.slice not in known]
+        loader.load(fresh)
+        self._loaded += [each.slice for each in fresh]
+
+    def _publish(self, build: Build, loader: Loader, advance: Advance) -> bool:
+        """Finish the build and swap it in; nothing of that when nothing changed, rows or rules."""
+        definitions, report = self._settings.definitions, self.report
+        if not loader.has_changes and not build.is_writable and not outdated_parts(build.connection, definitions):
+            report.snapshot = build.base.number if build.base else None
+            return False
+        build.make_writable()
+        as_of = advance.write(build.connection, run_id=report.run_id, now=self._now, is_demo=self._options.is_demo)
+        self._stage("model")
+        transform(build.connection, definitions, as_of)
+        self._stage("check")
+        report.warnings += [str(failure) for failure in run_checks(build.connection)]
+        report.is_suspicious = bool(report.warnings) or any(each.quarantined for each in loader.counts.values())
+        self._stage("publish")
+        report.snapshot = build.publish().number
+        return True
+
+    def _raise_if_nothing(self, has_something: bool) -> None:  # noqa: FBT001 - a private question with one answer
+        """An error is raised when it left nothing to do, and reported otherwise; refused keys come first."""
+        if not self._errors:
+            return
+        worst = next((error for error in self._errors if isinstance(error, AuthError)), self._errors[0])
+        if not has_something:
+            raise worst
+        self.report.error = worst
+
+    def _interrupted(self) -> Interrupted:
+        number = getattr(self._stop, "signal_number", signal.SIGTERM)
+        return Interrupted("Stopped; what was fetched is kept", hint="Run it again to go on", signal_number=number)
+
+    def _finish_report(self, status: Status) -> None:
+        report = self.report
+        report.status = status if report.error is None else "partial"
+        counters = [client.counters for client in self._clients]
+        report.requests = sum(each.requests for each in counters)
+        report.retries = sum(each.retries for each in counters)
+        report.rate_limit_wait_s = sum(each.rate_limit_wait_s for each in counters)
+        report.duration_s = time.monotonic() - self._began
+
+    def _remember(self, status: str, checked: list[Checked], error: TracehouseError | None) -> None:
+        report = self.report
+        seconds = time.monotonic() - self._began
+        run = Run(
+            run_id=report.run_id,
+            started=self._now,
+            finished=self._now + timedelta(seconds=seconds),
+            status=status,
+            counts=report.to_json()["entities"],
+            requests=sum(client.counters.requests for client in self._clients),
+            retries=sum(client.counters.retries for client in self._clients),
+            rate_limit_wait_s=sum(client.counters.rate_limit_wait_s for client in self._clients),
+            duration_s=seconds,
+            snapshot=report.snapshot,
+            error=str(error) if error else None,
+        )
+        self._state.finish(run, checked)
+        LOG.info("run=%s status=%s seconds=%.1f snapshot=%s", run.run_id, status, seconds, run.snapshot)
+
+    def _stage(self, name: str) -> None:
+        LOG.info("run=%s stage=%s", self.report.run_id, name)
+        self._progress.stage(name)

@@ -1,0 +1,1 @@
+"""The statements of ``etl.state`` that are longer than a line."""

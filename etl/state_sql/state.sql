@@ -1,0 +1,22 @@
+-- Times are ISO text, naive UTC; counts and value are JSON.
+create table if not exists runs (
+    run_id text primary key,
+    started text not null,
+    finished text,
+    status text not null,
+    counts text,
+    requests integer not null default 0,
+    retries integer not null default 0,
+    rate_limit_wait_s real not null default 0,
+    duration_s real,
+    snapshot integer,
+    error text
+);
+create table if not exists checked (
+    project_id text not null,
+    entity text not null,
+    until text not null,
+    base_run_id text not null,
+    primary key (project_id, entity)
+);
+create table if not exists capabilities (place text primary key, value text not null);

@@ -1,0 +1,136 @@
+"""What ``tracehouse status`` tells: how fresh the data is, what is stored, how the last runs went. Reads only."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import resources
+from typing import Any
+
+from etl.settings import Settings
+from etl.state import Run, State
+from etl.warehouse.snapshots import Warehouse, open_reader
+
+SHOWN_RUNS = 5
+
+
+@dataclass(frozen=True)
+class SnapshotFacts:
+    """The published file; ``as_of`` is naive UTC."""
+
+    number: int
+    as_of: datetime
+    byte_count: int
+    is_demo: bool
+
+
+@dataclass(frozen=True)
+class EntityFacts:
+    """One entity over all projects.
+
+    Attributes:
+        rows: stored and not deleted.
+        watermark: everything before it has been read without a gap; the earliest of the projects.
+        checked_until: how far the last runs looked, published or not; the earliest of the projects.
+        quarantined: records that could not be typed.
+    """
+
+    rows: int
+    watermark: datetime | None
+    checked_until: datetime | None
+    quarantined: int
+
+
+@dataclass(frozen=True)
+class Status:
+    """Everything ``status`` shows.
+
+    Attributes:
+        lag_s: seconds since the moment up to which everything was read; None before the first run.
+    """
+
+    snapshot: SnapshotFacts | None
+    entities: Mapping[str, EntityFacts]
+    runs: list[Run]
+    lag_s: float | None
+    last_success: datetime | None
+
+
+def read_status(settings: Settings, *, now: datetime) -> Status:
+    """Look at the snapshot and at the state beside it.
+
+    Raises:
+        WarehouseError: one of the files can't be read.
+    """
+    runs, last_success, checked = _state(settings)
+    current = Warehouse(settings.warehouse).current()
+    if current is None:
+        return Status(None, {}, runs, None, last_success)
+    with contextlib.closing(open_reader(current.path)) as connection:
+        as_of = connection.execute("select as_of, is_demo from meta.as_of").fetchone()
+        query = (resources.files("etl.state_sql") / "entities.sql").read_text(encoding="utf-8")
+        rows = connection.execute(query).fetchall()
+    entities = {
+        entity: EntityFacts(count, watermark, max(filter(None, (watermark, checked.get(entity))), default=None), bad)
+        for entity, count, watermark, bad in rows
+    }
+    moments = [facts.checked_until for facts in entities.values() if facts.checked_until]
+    lag_s = max((now - min(moments)).total_seconds(), 0.0) if moments else None
+    facts = SnapshotFacts(current.number, as_of[0], current.path.stat().st_size, as_of[1]) if as_of else None
+    return Status(facts, entities, runs, lag_s, last_success)
+
+
+def _state(settings: Settings) -> tuple[list[Run], datetime | None, dict[str, datetime]]:
+    if not settings.state_path.exists():
+        return [], None, {}
+    with contextlib.closing(State(settings.state_path)) as state:
+        checked: dict[str, datetime] = {}
+        for each in state.checked():
+            checked[each.entity] = min(each.until, checked.get(each.entity, each.until))
+        return state.runs(SHOWN_RUNS), state.last_success(), checked
+
+
+def to_json(status: Status, *, now: datetime) -> dict[str, Any]:
+    """The shape of ``tracehouse status --json``."""
+    snapshot = status.snapshot
+    return {
+        "snapshot": None
+        if snapshot is None
+        else {
+            "number": snapshot.number,
+            "as_of": _iso(snapshot.as_of),
+            "bytes": snapshot.byte_count,
+            "is_demo": snapshot.is_demo,
+        },
+        "entities": {
+            name: {
+                "rows": facts.rows,
+                "watermark": _iso(facts.watermark),
+                "checked_until": _iso(facts.checked_until),
+                "lag_s": (now - facts.checked_until).total_seconds() if facts.checked_until else None,
+                "quarantined": facts.quarantined,
+            }
+            for name, facts in status.entities.items()
+        },
+        "runs": [
+            {
+                "run_id": run.run_id,
+                "started_at": _iso(run.started),
+                "finished_at": _iso(run.finished),
+                "status": run.status,
+                "duration_s": run.duration_s,
+                "requests": run.requests,
+                "rows": sum(counts.get("inserted", 0) + counts.get("updated", 0) for counts in run.counts.values()),
+                "error": run.error,
+            }
+            for run in status.runs
+        ],
+        "lag_s": status.lag_s,
+        "last_success": _iso(status.last_success),
+    }
+
+
+def _iso(value: datetime | None) -> str | None:
+    return None if value is None else f"{value.isoformat(timespec='seconds')}Z"

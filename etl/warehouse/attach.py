@@ -1,0 +1,141 @@
+"""Opens warehouse files: one way for everybody who reads, one for the run that writes.
+
+Knows DuckDB's settings and its errors. Which file is current, and when it changes, is the business of ``snapshots``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+
+from etl.errors import WarehouseError, WarehouseMissing
+from etl.warehouse.migrate import check_version
+
+STORAGE_VERSION = "v1.4.0"  # what DuckDB 1.4 and later can open; a 2.0 default file is unreadable by 1.5
+PRIVATE_MODE = 0o600
+CLOSED: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "allow_persistent_secrets": "false",
+    "python_enable_replacements": "false",  # a name in SQL means a table, never a variable of the calling program
+}
+
+
+def open_reader(path: Path | str) -> duckdb.DuckDBPyConnection:
+    """A locked read-only connection to a published snapshot, or to the link that names the current one.
+
+    The link is resolved first: DuckDB keeps one instance per path in a process, so a connection through the link
+    would go on showing the old snapshot. Nothing but this file can be read through the connection, and no setting
+    of it can be changed. The caller keeps it as long as the snapshot is current, and closes it.
+
+    Raises:
+        WarehouseMissing: there is no such file.
+        SchemaMismatch: the file was written by a newer tracehouse.
+        WarehouseError: the file is not a warehouse, or can't be read.
+    """
+    resolved = Path(path).resolve()
+    if not resolved.is_file():
+        raise WarehouseMissing(f"There is no warehouse at {path}", hint="Run `tracehouse sync` or `tracehouse demo`")
+    settings = {
+        **CLOSED,
+        "enable_external_access": "false",
+        # A snapshot's folder may be read-only; what doesn't fit into memory goes to the system's own place.
+        "temp_directory": str(Path(tempfile.gettempdir()) / f"tracehouse-{os.getuid()}-{os.getpid()}"),
+        "lock_configuration": "true",
+    }
+    try:
+        connection = duckdb.connect(str(resolved), read_only=True, config=settings)
+    except duckdb.Error as error:
+        raise WarehouseError(
+            f"{resolved} can't be opened: {first_line(error)}",
+            hint="If the file is damaged, move it away and run `tracehouse sync --full`",
+        ) from error
+    try:
+        check_version(connection, resolved)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_workspace(spill: Path) -> duckdb.DuckDBPyConnection:
+    """A connection of its own, in memory, to which a warehouse file is attached and detached.
+
+    Args:
+        spill: a folder for what doesn't fit into memory.
+    """
+    return duckdb.connect(":memory:", config={**CLOSED, "temp_directory": str(spill)})
+
+
+def attach_published(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Attach a snapshot as ``wh``, read-only, and use it."""
+    connection.execute(f"attach {_quoted(path)} as wh (read_only)")
+    connection.execute("use wh")
+
+
+def attach_build(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Attach a file as ``wh`` to write to, and use it; the file is made when it is missing.
+
+    Nobody reads the file before it is checkpointed, and after a crash it is thrown away: a log of its changes would
+    only be written twice.
+    """
+    connection.execute(
+        f"attach {_quoted(path)} as wh (storage_version '{STORAGE_VERSION}', recovery_mode no_wal_writes)"
+    )
+    path.chmod(PRIVATE_MODE)
+    connection.execute("use wh")
+
+
+def detach(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let go of ``wh``; temporary tables stay."""
+    connection.execute("use memory")
+    connection.execute("detach wh")
+
+
+def _quoted(path: Path) -> str:
+    """A path as SQL text: ATTACH takes no bound parameters. It comes from the settings, not from a reader."""
+    return "'" + str(path).replace("'", "''") + "'"
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what a disk refuses into one line that names the place and the next step.
+
+    Raises:
+        WarehouseError: the block met a full, read-only, foreign or broken disk.
+    """
+    try:
+        yield
+    except OSError as error:
+        place = error.filename if isinstance(error.filename, str) else str(path)
+        raise WarehouseError(f"{place}: {error.strerror or error}", hint=_next_step(error.errno)) from error
+    except duckdb.IOException as error:
+        text = first_line(error)
+        number = errno.ENOSPC if "space" in text.lower() else None
+        raise WarehouseError(f"{path}: {text}", hint=_next_step(number)) from error
+    except duckdb.OutOfMemoryException as error:
+        hint = "Give the process more memory or the disk more room, then run it again; nothing stored is lost"
+        raise WarehouseError(f"{path}: {first_line(error)}", hint=hint) from error
+
+
+def first_line(error: Exception) -> str:
+    """What DuckDB said, without its class and without the lines that quote the statement."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].removeprefix("IO Error: ").removeprefix("Out of Memory Error: ")
+
+
+def _next_step(number: int | None) -> str:
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return "Make room on that disk, then run it again; nothing stored is lost"
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return (
+            "Give yourself the right to write there, or set TRACEHOUSE_HOME to another folder; nothing stored is lost"
+        )
+    return "Check the disk and the path, then run it again; nothing stored is lost"
