@@ -1,0 +1,126 @@
+"""Runs a read query over the units that a page's filters pick.
+
+The metrics layer compiles the filters into a SELECT of units; a file of ``app/sql`` reads it under the name
+``selected`` (or ``arms``, for experiments). So a table and the number above it count the same rows. The text that is
+put together here is the layer's and the files'; every value is a bound parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from app import sql
+from app.metrics.dimensions import Grain, find_dimension
+from app.metrics.filters import Filters
+from app.metrics.units import Parameters, Selection, split
+from app.store import Store
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Rows and where they came from.
+
+    Attributes:
+        frame: the rows, as the query's file describes them.
+        sql: the statement that ran.
+        parameters: the values bound to it.
+        snapshot: the snapshot it read.
+        run_id: the sync run that published the snapshot.
+        rows_read: how many units the filters picked.
+    """
+
+    frame: pl.DataFrame
+    sql: str = field(repr=False)
+    parameters: Mapping[str, object] = field(repr=False)
+    snapshot: int
+    run_id: str
+    rows_read: int
+
+    def in_zone(self, timezone: ZoneInfo, *columns: str) -> Answer:
+        """The same with these times on the clock of the display zone."""
+        return replace(self, frame=in_zone(self.frame, timezone, *columns))
+
+
+def in_zone(frame: pl.DataFrame, timezone: ZoneInfo, *columns: str) -> pl.DataFrame:
+    """The frame with naive UTC times turned into naive times of the display zone."""
+    return frame.with_columns(
+        pl.col(column).dt.replace_time_zone("UTC").dt.convert_time_zone(timezone.key).dt.replace_time_zone(None)
+        for column in columns
+    )
+
+
+def run_over(
+    store: Store, filters: Filters, grain: Grain, name: str, values: Mapping[str, Any] | None = None
+) -> Answer:
+    """Run ``app/sql/<name>.sql`` over the units of one grain that the filters pick, as ``selected``.
+
+    Args:
+        store: an open snapshot.
+        filters: window, conditions, project.
+        grain: what a unit is.
+        name: the file.
+        values: the file's own parameters.
+    """
+    parameters = Parameters()
+    return _answer(store, "selected", _selection(filters, grain).sql(parameters), parameters, name, values)
+
+
+def run_over_arms(
+    store: Store,
+    filters: Filters,
+    dimension: str,
+    arms: Sequence[str],
+    name: str,
+    values: Mapping[str, Any] | None = None,
+) -> Answer:
+    """Run ``app/sql/<name>.sql`` over the traces that show an arm, as ``arms``: (project_id, trace_id, arm).
+
+    A trace that shows two arms has two rows.
+
+    Args:
+        store: an open snapshot.
+        filters: what bounds the experiment.
+        dimension: what tells the arms apart, a name of the metrics layer.
+        arms: its values.
+        name: the file.
+        values: the file's own parameters.
+    """
+    parameters = Parameters()
+    parts = split(_selection(filters, "trace"), [find_dimension(dimension)], {}, parameters)
+    chosen = parameters.bind(list(arms))
+    text = (
+        f"select project_id, trace_id, {parts.values[0]} as arm from ({parts.sql}) "  # noqa: S608 - constants of the layer
+        f"where list_contains({chosen}::varchar[], {parts.values[0]})"
+    )
+    return _answer(store, "arms", text, parameters, name, values)
+
+
+def look_up(store: Store, name: str, values: Mapping[str, Any] | None = None) -> Answer:
+    """Run ``app/sql/<name>.sql``, which reads what its own parameters say and no filters."""
+    text = sql.read(name)
+    frame = store.sql(text, values)
+    return Answer(frame, text, dict(values or {}), store.snapshot, store.run_id, frame.height)
+
+
+def _selection(filters: Filters, grain: Grain) -> Selection:
+    return Selection(grain, filters.window, filters.conditions, filters.project)
+
+
+def _answer(
+    store: Store, relation: str, units: str, parameters: Parameters, name: str, values: Mapping[str, Any] | None
+) -> Answer:
+    bound = {**parameters.values, **(values or {})}
+    text = f"with {relation} as (\n{units}\n)\nselect * from (\n{sql.read(name).strip()}\n)"
+    return Answer(
+        frame=store.sql(text, bound),
+        sql=text,
+        parameters=bound,
+        snapshot=store.snapshot,
+        run_id=store.run_id,
+        rows_read=store.sql(f"select count(*) as n from ({units})", parameters.values)["n"][0],  # noqa: S608 - as above
+    )

@@ -1,0 +1,157 @@
+"""Sessions as a list to pick from: how they are distributed, and which ones need a look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from app.analysis.conversation import Session
+from app.analysis.selection import Answer, run_over
+from app.format import count, money, rate
+from app.metrics.filters import Filters
+from app.metrics.query import Query, run
+from app.metrics.result import Result
+from app.store import Store
+
+ROWS_SHOWN = 500
+DOWNLOAD_ROWS = 1_000_000
+WORTH_SAYING = 0.2
+ENOUGH = 20
+DEARER = 1.2
+LAST_BIN = 20  # turns from here on are counted together, as sessions_distribution.sql does
+
+HEADLINE = (
+    "sessions",
+    "turns_per_session",
+    "session_duration_p50_ms",
+    "cost_per_session_usd",
+    "resolved_rate",
+    "satisfaction_avg",
+    "escalation_rate",
+    "unknown_rate",
+)
+CARDS = HEADLINE[:6]
+
+
+ORDERS = {
+    "start_time": "Newest first",
+    "cost_usd": "Most expensive first",
+    "duration_ms": "Longest first",
+    "turns": "Most turns first",
+    "avg_response_ms": "Slowest answers first",
+    "error_count": "Most errors first",
+    "total_tokens": "Most tokens first",
+    "satisfaction_mean": "Least satisfied first",
+}
+"""Column to order by -> words; the direction is the one that puts what needs a look on top."""
+
+Measure = Literal["turns", "duration_ms", "cost_usd", "satisfaction_mean"]
+MEASURES: dict[Measure, str] = {
+    "turns": "Turns",
+    "duration_ms": "Duration",
+    "cost_usd": "Cost",
+    "satisfaction_mean": "Satisfaction",
+}
+
+MISSING: dict[Measure, str] = {
+    "turns": "Widen the period or remove a filter.",
+    "duration_ms": "Send the end of each observation: without it there is no duration.",
+    "cost_usd": "Name a price for the models in [[price]]; the Costs page lists those without one.",
+    "satisfaction_mean": "Send a score named user_satisfaction after a conversation, 1 to 5 or 0 to 1.",
+}
+"""What brings a measure that no session of the selection has."""
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """How a measure is spread.
+
+    Attributes:
+        answer: bins with positive edges: low, high, count; the last bin of turns has no upper edge.
+        zeros: sessions at zero, which a logarithmic axis can't show.
+        without: sessions without the measure.
+    """
+
+    answer: Answer
+    zeros: int
+    without: int
+
+
+def session_list(
+    store: Store, timezone: ZoneInfo, filters: Filters, order: str = "start_time", *, limit: int = ROWS_SHOWN
+) -> Answer:
+    """The first sessions in an order of ``ORDERS``; columns as ``sessions_list.sql`` says, start_time local."""
+    chosen = order if order in ORDERS else "start_time"
+    values = {"order": chosen, "descending": chosen != "satisfaction_mean", "limit": limit}
+    return run_over(store, filters, "session", "sessions_list", values).in_zone(timezone, "start_time")
+
+
+def distribution(store: Store, filters: Filters, measure: Measure) -> Distribution:
+    """How a measure of the sessions is spread, in bins that suit it."""
+    answer = run_over(store, filters, "session", "sessions_distribution", {"measure": measure})
+    frame = answer.frame
+    measured = int(frame["count"].sum())
+    zeros = int(frame.filter((pl.col("low") == 0) & (pl.col("high") == 0))["count"].sum())
+    shown = frame.filter((pl.col("high") > 0) | pl.col("high").is_null())
+    return Distribution(
+        Answer(shown, answer.sql, answer.parameters, answer.snapshot, answer.run_id, answer.rows_read),
+        zeros=zeros,
+        without=answer.rows_read - measured,
+    )
+
+
+def turns_columns(bins: pl.DataFrame) -> pl.DataFrame:
+    """Bins of turns as named columns: ``1``, ``2``, … and ``20+``; gaps between them are filled with zero."""
+    if bins.is_empty():
+        return pl.DataFrame(schema={"turns": pl.String, "sessions": pl.Int64})
+    counted = {int(low): count for low, count in bins.select("low", "count").iter_rows()}
+    names = {turns: f"{turns}+" if turns == LAST_BIN else str(turns) for turns in range(1, max(counted) + 1)}
+    return pl.DataFrame(
+        {"turns": list(names.values()), "sessions": [counted.get(turns, 0) for turns in names]},
+        schema={"turns": pl.String, "sessions": pl.Int64},
+    )
+
+
+def neighbours(store: Store, filters: Filters, session: Session) -> dict[str, tuple[str, str]]:
+    """The sessions before and after one among those that the filters pick: ``previous``/``next`` -> (project, id)."""
+    frame = run_over(
+        store,
+        filters,
+        "session",
+        "session_neighbours",
+        {"start_time": session.start_time, "project_id": session.project_id, "session_id": session.session_id},
+    ).frame
+    return {row[0]: (row[1], row[2]) for row in frame.iter_rows()}
+
+
+def outcomes(store: Store, timezone: ZoneInfo, filters: Filters) -> Result:
+    """Sessions, turns and cost by outcome, the most frequent first."""
+    metrics = ("sessions", "turns_per_session", "cost_per_session_usd", "satisfaction_avg")
+    result = run(store, timezone, Query(metrics=metrics, by=("outcome",), filters=filters, order="-sessions"))
+    return replace(result, frame=result.frame.filter(pl.col("sessions") > 0))
+
+
+def summary(totals: Mapping[str, float | None], by_outcome: pl.DataFrame) -> str:
+    """The page's answer: how many sessions there were and how they ended, with what is not known."""
+    sessions = int(totals["sessions"] or 0)
+    parts = [f"{count(sessions)} sessions with {totals['turns_per_session'] or 0:.1f} turns on average"]
+    known = int(totals["resolved_rate_n"] or 0)
+    if known:
+        resolved = rate(totals["resolved_rate"], None, totals["resolved_rate_low"], totals["resolved_rate_high"])
+        escalated = rate(totals["escalation_rate"])
+        parts.append(f"{resolved} of the {count(known)} with a known outcome were resolved, {escalated} escalated")
+    unknown = totals["unknown_rate"] or 0.0
+    if unknown >= WORTH_SAYING:
+        parts.append(f"the outcome of {rate(unknown)} is unknown: no score, tag or hand-off tells it")
+    dearest = by_outcome.filter((pl.col("sessions") >= ENOUGH) & (pl.col("outcome") != "unknown")).sort(
+        "cost_per_session_usd", descending=True, nulls_last=True
+    )
+    mean = totals["cost_per_session_usd"]
+    if dearest.height > 1 and mean and (dearest["cost_per_session_usd"][0] or 0.0) > DEARER * mean:
+        name, cost = dearest["outcome"][0], dearest["cost_per_session_usd"][0]
+        parts.append(f"{name} sessions cost {cost / mean:.1f} times the average, {money(cost)} each")
+    return "; ".join(parts) + "."

@@ -1,0 +1,44 @@
+"""Frame and router: reads the environment once a run, names the pages, hands over to one of them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import streamlit as st
+
+from app.ui.states import error_box, offer_reset
+from etl.errors import ConfigError, TracehouseError
+from etl.settings import load_settings
+
+PAGES = Path(__file__).resolve().parent.parent / "pages"
+
+st.set_page_config(page_title="tracehouse", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
+
+try:
+    st.session_state["settings"] = load_settings(dict(os.environ), Path.cwd())
+except ConfigError as error:
+    error_box(error)
+    st.stop()
+
+router = st.navigation(
+    [
+        st.Page(
+            PAGES / f"{file}.py", title=title, icon=f":material/{icon}:", url_path=file, default=default, help=question
+        )
+        for file, title, icon, default, question in (
+            ("overview", "Overview", "monitoring", True, "What happened, and what changed?"),
+            ("costs", "Costs", "payments", False, "Where does the money go, and why did that change?"),
+            ("sessions", "Sessions", "forum", False, "How do conversations go, and which ones need a look?"),
+            ("conversation", "Conversation", "chat", False, "What was said in one session, and what did it cost?"),
+            ("errors", "Errors", "error", False, "What breaks, for whom, and what to do about it?"),
+            ("experiments", "Experiments", "science", False, "Which variant is better, and can the result be trusted?"),
+            ("data_health", "Data health", "health_and_safety", False, "Is the data complete and fresh?"),
+        )
+    ]
+)
+try:
+    router.run()
+except TracehouseError as error:
+    error_box(error)
+    offer_reset()

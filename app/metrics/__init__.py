@@ -1,0 +1,1 @@
+"""The metrics layer: every number of pages, commands, alerts and reports is defined and computed here, once."""

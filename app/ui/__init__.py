@@ -1,0 +1,42 @@
+"""What pages put on the screen. The names below are all that a page needs."""
+
+from app.cache import cached
+from app.ui.cards import Card, kpi_row, metric_cards, missing_fields
+from app.ui.figures import PICK, show_chart
+from app.ui.layout import budgets, choose_dimension, finding, page_link, section, side_by_side, unpriced_note
+from app.ui.page import Page, answer, start
+from app.ui.provenance import glossary, how_computed
+from app.ui.states import empty_state, error_box, guarded, stop_without_rows
+from app.ui.tables import Column, FilterBy, OpenPage, table
+from app.ui.text import plain
+
+__all__ = [
+    "PICK",
+    "Card",
+    "Column",
+    "FilterBy",
+    "OpenPage",
+    "Page",
+    "answer",
+    "budgets",
+    "cached",
+    "choose_dimension",
+    "empty_state",
+    "error_box",
+    "finding",
+    "glossary",
+    "guarded",
+    "how_computed",
+    "kpi_row",
+    "metric_cards",
+    "missing_fields",
+    "page_link",
+    "plain",
+    "section",
+    "show_chart",
+    "side_by_side",
+    "start",
+    "stop_without_rows",
+    "table",
+    "unpriced_note",
+]

@@ -1,0 +1,45 @@
+"""Puts a chart on the page: full width, with a name for screen readers, and a click that filters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import streamlit as st
+
+from app.charts.theme import note_of
+from app.ui.text import plain
+from app.ui.view import add_value, kept_view
+
+if TYPE_CHECKING:
+    from altair import Chart, TopLevelMixin
+
+PICK = "pick"  # the selection parameter of charts whose marks are clicked; its field is ``name``
+
+
+def show_chart(chart: TopLevelMixin, *, alt: str, key: str = "", filter_by: str = "") -> None:
+    """Show a chart.
+
+    Args:
+        chart: from ``app.charts``; it carries its own title.
+        alt: what the chart says, as one plain sentence.
+        key: a stable identity; needed with ``filter_by``.
+        filter_by: a dimension; a click on a mark then filters the page by that mark's name. The chart must have been
+            made with ``select=PICK``.
+    """
+    drawn = cast("Chart", chart)  # Streamlit names the kinds of charts one by one
+    note = note_of(chart)
+    if not filter_by:
+        st.altair_chart(drawn, width="stretch", key=key or None, alt=alt)
+        if note:
+            st.caption(plain(note, longest=400))
+        return
+    # Another view is another chart: without that, the mark that was clicked would stay selected in it.
+    unique = f"{key} {kept_view().query_string()}"
+
+    def follow() -> None:
+        chosen = st.session_state[unique]["selection"].get(PICK, [])
+        if chosen:
+            add_value(filter_by, chosen[0].get("name"))
+
+    st.altair_chart(drawn, width="stretch", key=unique, alt=alt, on_select=follow, selection_mode=PICK)
+    st.caption(plain(f"{note} · click a bar to filter" if note else "Click a bar to filter", longest=400))

@@ -1,0 +1,130 @@
+"""Small parts between the large ones: headings, columns, findings, budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from app.format import Tone, money
+from app.metrics.registry import find_dimension
+from app.ui.states import error_box
+from app.ui.tables import PAGES
+from app.ui.text import plain
+from app.ui.view import View, kept_view
+from etl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from app.analysis.costs import BudgetState
+
+
+def section(title: str, explanation: str = "") -> None:
+    """A heading and, smaller, one sentence that says how to read what follows."""
+    st.subheader(plain(title), anchor=False)
+    if explanation:
+        st.caption(plain(explanation, longest=400))
+
+
+def side_by_side() -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Two columns for supporting views; one below the other on a phone."""
+    left, right = st.columns(2, gap="medium")
+    return left, right
+
+
+def page_link(page: str, label: str, *, view: View | None = None, **parameters: str) -> None:
+    """A link to another page that keeps the view.
+
+    Args:
+        page: file name of the page without its ending.
+        label: what the link says.
+        view: another view than the present one.
+        **parameters: what else goes into the address, such as the id of a detail page.
+    """
+    query = {**(view or kept_view()).parameters(), **parameters}
+    st.page_link(PAGES / f"{page}.py", label=plain(label), icon=":material/arrow_forward:", help="", query_params=query)
+
+
+_TONES: dict[Tone, tuple[str, str]] = {
+    "better": (":green[:material/check_circle:]", "Better"),
+    "worse": (":red[:material/error:]", "Worse"),
+    "neutral": (":gray[:material/change_circle:]", "Changed"),
+}
+
+
+def finding(sentence: str, *, tone: Tone, page: str, condition: str = "") -> None:
+    """One thing worth a look: a sentence, whether it is good news, and the page that explains it.
+
+    Args:
+        sentence: computed, with its numbers.
+        tone: whether it is good news.
+        page: file name of the page that explains it.
+        condition: selects the part that did most of it; empty for none.
+    """
+    view = kept_view().adding(condition) if condition else kept_view()
+    icon, word = _TONES[tone]
+    with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f"{icon} **{word}** · {plain(sentence, longest=400)}", width="stretch")
+        page_link(page, "Explain", view=view)
+
+
+_BUDGET = {
+    "within": (":green[:material/check_circle:]", "within budget"),
+    "at risk": (":orange[:material/warning:]", "on course to exceed the budget"),
+    "exceeded": (":red[:material/error:]", "budget exceeded"),
+}
+
+
+def budgets(lines: Sequence[BudgetState]) -> None:
+    """Each configured budget as a bar with its state in words; nothing where none is configured."""
+    if not lines:
+        return
+    section("Budgets", "For the whole month and not only for the filters above.")
+    for line in lines:
+        icon, words = _BUDGET[line.state]
+        projected = f", {money(line.projected_usd)} expected by its end" if line.projected_usd is not None else ""
+        st.progress(
+            line.used,
+            text=f"{icon} **{plain(line.name)}**, {plain(line.month)}: "
+            + plain(f"{money(line.spent_usd)} of {money(line.limit_usd)}{projected}: {words}", longest=300),
+        )
+
+
+def choose_dimension(label: str, names: Sequence[str], *, key: str) -> str:
+    """Let a person choose what to split by: a known dimension, or any tag family or metadata key they type.
+
+    Args:
+        label: of the control.
+        names: the dimensions on offer; the first is the default.
+        key: stable identity, and the parameter of the address that holds the choice.
+
+    Returns:
+        The name of a dimension that exists.
+    """
+    chosen: str = st.selectbox(
+        label,
+        names,
+        key=key,
+        format_func=lambda name: find_dimension(name).label if name in names else name,
+        accept_new_options=True,
+        bind="query-params",
+        width=280,
+        help="Or type any metadata key as metadata.tenant, or a family of tags as tag:agent_id:*",
+    )
+    try:
+        return find_dimension(chosen).name
+    except ConfigError as error:
+        error_box(error)
+        return names[0]
+
+
+def unpriced_note(unpriced: float | None, calls: float | None) -> None:
+    """Say how many calls have no price and so are missing from every cost on the page; nothing when all have one."""
+    if unpriced:
+        share = f" of {calls:,.0f}" if calls else ""
+        st.warning(
+            plain(f"{unpriced:,.0f}{share} calls have no known price, so their cost is missing from this page.")
+            + " Name their price with `[[price]]` in tracehouse.toml.",
+            icon=":material/sell:",
+        )

@@ -1,0 +1,155 @@
+"""Can today's numbers be trusted? For whoever runs the sync. Reads meta.*, the marts' counts and state.db."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import ui
+from app.analysis import health, overview
+from app.charts.health import coverage_chart
+from app.charts.metrics import course, course_words
+from app.format import count
+from app.ui.detail import long_code
+
+page = ui.start("Data health", "Is the data complete and fresh, and can today's numbers be trusted?")
+state_path = page.settings.state_path
+entities = ui.cached(page, health.entities, page.timezone)
+aside = ui.cached(page, health.quarantine, page.timezone)
+unknown = ui.cached(page, health.unknown_fields)
+covered, coverage = ui.cached(page, health.coverage, page.filters)
+runs = health.runs(state_path, page.timezone)
+set_aside = health.total_of(aside.frame)
+found = health.findings(page.store, last_runs=runs, covered=covered, set_aside=set_aside, unknown=unknown.frame.height)
+
+ui.answer(health.summary(page.store, page.timezone, found))
+ui.kpi_row(
+    [
+        ui.Card("Data ends", *health.age(page.store), why="End of what was read, against the clock of this machine"),
+        ui.Card("Last run", health.last_status(runs), why="Status of the newest sync run on this machine"),
+        ui.Card("Set aside", count(set_aside), why="Records that could not be read; they are in no number"),
+        ui.Card("Unknown fields", count(unknown.frame.height), why="Sent by the server, not known to this version"),
+        ui.Card(
+            "Snapshot",
+            health.size(page.settings.warehouse),
+            note=health.number(page.store),
+            why="Size of the published file",
+        ),
+    ]
+)
+for each in found:
+    if each.severity == "bad":
+        st.warning(
+            ui.plain(each.remedy, longest=400), title=ui.plain(each.finding, longest=400), icon=":material/warning:"
+        )
+    else:
+        st.info(ui.plain(each.remedy, longest=400), title=ui.plain(each.finding, longest=400), icon=":material/info:")
+
+head = ui.cached(page, overview.headline, page.timezone, page.filters, page.comparison, health.VOLUME)
+left, right = ui.side_by_side()
+with left:
+    end = page.filters.window.local_end(page.timezone)
+    ui.show_chart(
+        course(head.course, "observations", grain=head.grain, end=end),
+        alt=course_words(head.course, "observations", grain=head.grain),
+    )
+with right:
+    if coverage.rows_read:
+        chart, words = coverage_chart(covered)
+        ui.show_chart(chart, alt=words)
+    else:
+        ui.empty_state("No traces in this selection", "Widen the period or remove a filter to see what they carry.")
+
+ui.section("Freshness", "How much is stored, how far each entity was read, and how far it looked.")
+ui.table(
+    health.with_checked(entities.frame, state_path, page.timezone),
+    columns={
+        "entity": ui.Column("Entity", pinned=True),
+        "stored": ui.Column("Rows", "count"),
+        "newest": ui.Column("Newest row", "time"),
+        "watermark": ui.Column("Complete up to", "time", help="Everything before has been read without a gap"),
+        "checked_until": ui.Column("Looked up to", "time", help="Also by runs that found nothing new"),
+        "family": ui.Column("API family"),
+        "project_id": ui.Column("Project"),
+    },
+    key="health_entities",
+    alt="Rows and freshness by entity",
+)
+
+ui.section("Sync runs", "Newest first, from state.db beside the warehouse.")
+if runs.is_empty():
+    ui.empty_state(
+        "No runs are recorded here",
+        "The sync may run on another machine, or state.db was removed; the next run starts a new one.",
+        command="tracehouse status",
+    )
+else:
+    ui.table(
+        runs,
+        columns={
+            "started": ui.Column("Started", "time", pinned=True),
+            "status": ui.Column("Status"),
+            "duration_s": ui.Column("Took, s", "number"),
+            "rows": ui.Column("Rows written", "count", help="Inserted, updated, deleted"),
+            "requests": ui.Column("Requests", "count"),
+            "retries": ui.Column("Retries", "count"),
+            "rate_limit_wait_s": ui.Column("Rate limit, s", "number", help="Time spent waiting for it"),
+            "quarantined": ui.Column("Set aside", "count"),
+            "snapshot": ui.Column("Snapshot", "count"),
+            "error": ui.Column("Error"),
+            "run_id": ui.Column("Run id"),
+        },
+        key="health_runs",
+        alt="The last sync runs",
+        download_name="sync_runs",
+    )
+
+ui.section(
+    "Set aside", "Records that could not be typed, as received. They are in no number until a later version reads them."
+)
+if aside.frame.is_empty():
+    st.success("Every record that was received could be read.", icon=":material/check_circle:")
+else:
+    ui.table(
+        aside.frame,
+        columns={
+            "quarantined_at": ui.Column("When", "time", pinned=True),
+            "entity": ui.Column("Entity"),
+            "reason": ui.Column("Reason"),
+            "record": ui.Column("Record"),
+            "project_id": ui.Column("Project"),
+            "run_id": ui.Column("Run id"),
+        },
+        key="health_quarantine",
+        alt="Records that could not be read",
+        total=set_aside,
+        download_name="quarantine",
+    )
+    chosen = st.selectbox(
+        "Raw record",
+        range(aside.frame.height),
+        format_func=aside.frame["reason"].to_list().__getitem__,
+        index=None,
+        placeholder="Choose a record to see it as received",
+        key="health_record",
+    )
+    if chosen is not None:
+        long_code(aside.frame["record"][chosen] or "", key="health_record_all", language="json")
+
+if not unknown.frame.is_empty():
+    ui.section("Unknown fields", "Sent by the server and not known to this version; kept in the landed pages.")
+    ui.table(
+        unknown.frame,
+        columns={
+            "entity": ui.Column("Entity"),
+            "field": ui.Column("Field", pinned=True),
+            "record_count": ui.Column("Records", "count"),
+            "first_run_id": ui.Column("First seen in run"),
+            "project_id": ui.Column("Project"),
+        },
+        key="health_unknown",
+        alt="Fields this version does not know",
+    )
+ui.how_computed(
+    {"Freshness": entities, "Coverage": coverage, "Set aside": aside, "Volume": head.course},
+    notes=["Runs come from state.db (SQLite) beside the warehouse, read-only."],
+)

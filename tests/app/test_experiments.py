@@ -1,0 +1,317 @@
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import stats as reference
+
+from app.analysis import experiments, readout_rows, readouts, verdicts
+from app.analysis.experiments import Experiment
+from app.metrics.filters import Filters
+from app.metrics.query import Query, run
+from app.metrics.windows import Window
+from app.store import Store
+from etl.errors import ConfigError
+from etl.settings import Definitions, ExperimentSettings, load_settings
+
+START = datetime(2026, 10, 1)
+ALL = Filters(Window(START - timedelta(days=1), START + timedelta(days=40)))
+UTC = ZoneInfo("UTC")
+AB = Experiment(
+    "ab", "tag", ("variant_A", "variant_B"), metrics=("cost_per_trace_usd", "latency_mean_ms", "error_rate")
+)
+
+
+@pytest.fixture
+def make_store(make_store: Callable[..., Store]) -> Callable[..., Store]:
+    """The same, with traces written at once: these tests need hundreds."""
+
+    def make(traces: list[dict[str, Any]] | None = None, **tables: Any) -> Store:
+        store = make_store(**tables)
+        if traces:
+            known = {"project_id": "p", "is_failed": False, "is_error": False}
+            rows = [{**known, **row, "metadata": json.dumps(row.get("metadata"))} for row in traces]
+            store._connection.register("incoming", pl.DataFrame(rows, infer_schema_length=None))
+            store._connection.execute("insert into marts.traces by name select * from incoming")
+            store._connection.unregister("incoming")
+        return store
+
+    return make
+
+
+def world(
+    users: int = 240, *, per_user: int = 1, lift: float = 1.0, days: int = 10, draw: str = "user", seed: int = 1
+) -> list[dict[str, Any]]:
+    """Traces of users who were assigned per user, or drew an arm per trace; B costs ``lift`` times as much."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for user in range(users):
+        for n in range(per_user):
+            arm = user % 2 if draw == "user" else int(rng.integers(0, 2))
+            rows.append(
+                {
+                    "trace_id": f"t{user}-{n}",
+                    "user_id": f"u{user}",
+                    "session_id": f"s{user}-{n // 2}",
+                    "start_time": START + timedelta(days=user // 2 % days, minutes=n),
+                    "tags": ["ab_test:x", f"variant_{'AB'[arm]}"],
+                    "cost_usd": float(rng.lognormal(0, 0.3)) * (lift if arm else 1.0),
+                    "latency_ms": float(rng.lognormal(7, 0.3)),
+                    "is_error": bool(rng.random() < 0.1),
+                }
+            )
+    return rows
+
+
+def read(store: Store, experiment: Experiment = AB, method: readouts.Method = "any_time") -> readouts.Readout:
+    return readouts.readout(store, ALL, experiment, "user_satisfaction", method)
+
+
+def test_one_trace_per_user_agrees_with_scipys_welch(make_store: Callable[..., Store]) -> None:
+    rows = world(lift=1.05)
+    got = read(make_store(traces=rows), method="fixed").estimates[0]
+    costs = [[row["cost_usd"] for row in rows if f"variant_{arm}" in row["tags"]] for arm in "AB"]
+    wanted = reference.ttest_ind(costs[1], costs[0], equal_var=False)
+    interval = wanted.confidence_interval(0.95)
+    assert got.p == pytest.approx(wanted.pvalue, rel=1e-9)
+    assert got.low == pytest.approx(interval.low, rel=1e-9)
+    assert got.high == pytest.approx(interval.high, rel=1e-9)
+
+
+def test_arms_values_are_those_of_the_metrics_layer(make_store: Callable[..., Store]) -> None:
+    store = make_store(traces=world(per_user=3))
+    query = Query(metrics=AB.metrics, by=("tag",), filters=ALL)
+    by_tag = {row["tag"]: row for row in run(store, UTC, query).frame.iter_rows(named=True)}
+    for each in read(store).estimates:
+        assert each.control == pytest.approx(by_tag["variant_A"][each.metric])
+        assert each.value == pytest.approx(by_tag["variant_B"][each.metric])
+
+
+def test_errors_are_clustered_by_user(make_store: Callable[..., Store]) -> None:
+    rows = world(per_user=1, lift=1.3)
+    copies = [{**row, "trace_id": f"{row['trace_id']}-{n}"} for row in rows for n in range(5)]
+    once, five = (read(make_store(traces=traces), method="fixed").estimates[0] for traces in (rows, copies))
+    assert five.difference == pytest.approx(once.difference)
+    assert five.high - five.low == pytest.approx(once.high - once.low)  # copies of a user's trace are no new evidence
+
+
+def test_a_true_difference_wins_and_is_read_in_the_right_direction(make_store: Callable[..., Store]) -> None:
+    dearer = read(make_store(traces=world(lift=1.6)), Experiment(**{**vars(AB), "primary": "cost_per_trace_usd"}))
+    judged = verdicts.verdict(dearer)
+    assert judged.kind == "keep_control"
+    assert "cost per trace is" in judged.sentence
+    assert "higher" in judged.sentence
+    cheaper = read(make_store(traces=world(lift=0.6)))
+    assert verdicts.verdict(cheaper).kind == "winner"
+
+
+def test_no_difference_is_not_made_into_one(make_store: Callable[..., Store]) -> None:
+    judged = verdicts.verdict(read(make_store(traces=world(seed=3))))
+    assert judged.kind == "undecided"
+    assert "more days" in judged.reasons[0]
+
+
+def test_a_narrow_null_says_how_small_the_difference_must_be(make_store: Callable[..., Store]) -> None:
+    rows = [{**row, "cost_usd": 1.0 + (n % 7) / 1000} for n, row in enumerate(world(400))]
+    judged = verdicts.verdict(
+        read(make_store(traces=rows), Experiment(**{**vars(AB), "primary": "cost_per_trace_usd"}))
+    )
+    assert judged.kind == "no_difference"
+    assert "No difference in cost per trace larger than" in judged.sentence
+
+
+def test_a_lopsided_split_has_no_winner(make_store: Callable[..., Store]) -> None:
+    rows = [row for row in world(600, lift=2.0) if "variant_A" in row["tags"] or int(row["user_id"][1:]) % 4 == 1]
+    got = read(make_store(traces=rows))
+    assert got.split_p < 0.001
+    judged = verdicts.verdict(got)
+    assert judged.kind == "invalid"
+    assert "300 : 150 users" in judged.sentence
+    assert "start again" in judged.reasons[0]
+
+
+def test_users_in_both_arms_are_contamination(make_store: Callable[..., Store]) -> None:
+    rows = world(400, per_user=2, lift=2.0)
+    for row in rows:
+        if int(row["user_id"][1:]) % 8 == 0 and row["trace_id"].endswith("-1"):
+            row["tags"] = ["variant_B"]
+    got = read(make_store(traces=rows), Experiment(**{**vars(AB), "unit": "user"}))
+    judged = verdicts.verdict(got)
+    assert judged.kind == "invalid"
+    assert "12.5 % of users (50 of 400) saw more than one arm" in judged.sentence
+
+
+def test_assignment_per_trace_is_valid_and_clustered_by_user(make_store: Callable[..., Store]) -> None:
+    got = read(make_store(traces=world(150, per_user=8, draw="trace", lift=0.6)))
+    assert got.assignment.unit == "trace"
+    assert not got.assignment.problem
+    assert got.estimates[0].units == 150
+    assert verdicts.verdict(got).kind == "winner"
+
+
+def test_arms_one_after_the_other_have_no_winner(make_store: Callable[..., Store]) -> None:
+    rows = [
+        {**row, "start_time": row["start_time"] + timedelta(days=12 * ("variant_B" in row["tags"]))} for row in world()
+    ]
+    judged = verdicts.verdict(read(make_store(traces=rows)))
+    assert judged.kind == "invalid"
+    assert "of the test's time" in judged.sentence
+
+
+@pytest.mark.parametrize(("users", "days", "word"), [(60, 10, "smallest arm"), (400, 3, "3 days")])
+def test_few_units_or_days_are_too_early(make_store: Callable[..., Store], users: int, days: int, word: str) -> None:
+    judged = verdicts.verdict(read(make_store(traces=world(users, days=days, lift=3.0))))
+    assert judged.kind == "too_early"
+    assert word in judged.sentence
+
+
+def test_an_arm_that_is_not_there_is_said(make_store: Callable[..., Store]) -> None:
+    judged = verdicts.verdict(read(make_store(traces=world()), Experiment("x", "tag", ("variant_A", "variant_Z"))))
+    assert judged.kind == "no_data"
+    assert "variant_Z" in judged.sentence
+    nothing = verdicts.verdict(read(make_store()))
+    assert nothing.kind == "no_data"
+
+
+def test_traces_in_two_arms_and_without_the_unit_are_left_out_and_counted(make_store: Callable[..., Store]) -> None:
+    rows = world()
+    rows[0]["tags"] = ["variant_A", "variant_B"]
+    rows[1]["user_id"] = None
+    got = read(make_store(traces=rows), Experiment(**{**vars(AB), "unit": "user"}))
+    assert got.left_out == {"traces": 239, "traces_in_two_arms": 1, "traces_without_unit": 1}
+    assert [arm.units for arm in got.arms] == [119, 119]
+
+
+def test_three_arms_divide_the_level_and_each_is_compared_with_the_control(make_store: Callable[..., Store]) -> None:
+    rows = [{**row, "tags": [f"variant_{'ABC'[n % 3]}"]} for n, row in enumerate(world(360))]
+    got = read(make_store(traces=rows), Experiment("abc", "tag", ("variant_A", "variant_B", "variant_C")))
+    assert got.level == pytest.approx(0.975)
+    assert {each.arm for each in got.estimates} == {"variant_B", "variant_C"}
+
+
+def test_arms_can_be_any_dimension(make_store: Callable[..., Store]) -> None:
+    rows = [
+        {**row, "metadata": {"ab.arm": "x" if n % 2 else "y"}, "release": f"web-{n % 2}"}
+        for n, row in enumerate(world())
+    ]
+    store = make_store(traces=rows)
+    for dimension, arms in (
+        ("metadata.ab.arm", ("x", "y")),
+        ("release", ("web-0", "web-1")),
+        ("tag:variant_*", ("A", "B")),
+    ):
+        got = read(store, Experiment("any", dimension, arms))
+        assert [arm.units for arm in got.arms] == [120, 120]
+
+
+def test_intervals_at_any_time_are_wider_than_for_one_look(make_store: Callable[..., Store]) -> None:
+    store = make_store(traces=world())
+    sequence, single = read(store).estimates[0], read(store, method="fixed").estimates[0]
+    assert sequence.high - sequence.low > single.high - single.low
+    assert sequence.p >= single.p
+
+
+def test_satisfaction_and_sessions_are_compared(make_store: Callable[..., Store]) -> None:
+    rows = world()
+    scores = [
+        {
+            "score_id": row["trace_id"],
+            "name": "user_satisfaction",
+            "value": 3.0 + ("variant_B" in row["tags"]),
+            "trace_id": row["trace_id"],
+            "subject_kind": "trace",
+        }
+        for row in rows
+    ]
+    sessions = [
+        {"session_id": row["session_id"], "outcome": "resolved" if n % 3 else "unknown", "cost_usd": 1.0, "turns": 1}
+        for n, row in enumerate(rows)
+    ]
+    got = read(make_store(traces=rows, scores=scores, sessions=sessions), Experiment("x", "tag", AB.arms))
+    found = {each.metric: each for each in got.estimates}
+    assert found["satisfaction_avg"].difference == pytest.approx(1.0)
+    assert found["resolved_rate"].value == 1.0
+    assert got.experiment.unit is None
+
+
+def test_experiments_of_the_traffic_and_of_the_config_are_known_once(make_store: Callable[..., Store]) -> None:
+    store = make_store(traces=world())
+    [found] = experiments.known_experiments(store, Definitions(), None)
+    assert (found.name, found.arms, found.where) == ("x", ("variant_A", "variant_B"), ("tag=ab_test:x",))
+    declared = ExperimentSettings("mine", "tag=variant_A,variant_B", where=("tag=ab_test:x",), unit="user")
+    [only] = experiments.known_experiments(store, Definitions(experiment=(declared,)), None)
+    assert (only.name, only.unit, only.primary) == ("mine", "user", "cost_per_trace_usd")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"variants": "tag=only"},
+        {"variants": "nothing"},
+        {"variants": "tag=a,b", "unit": "browser"},
+        {"variants": "tag=a,b", "primary": "moon_phase"},
+    ],
+)
+def test_a_declaration_that_means_nothing_is_one_line(wrong: dict[str, str]) -> None:
+    with pytest.raises(ConfigError):
+        experiments.from_settings(ExperimentSettings("x", **wrong))
+
+
+def test_an_experiments_own_dates_and_conditions_bound_it(make_store: Callable[..., Store]) -> None:
+    store = make_store(traces=world())
+    dated = Experiment("x", "tag", AB.arms, where=("tag=ab_test:x",), since="2026-10-02", until="2026-10-05")
+    got = experiments.bounded(store, UTC, ALL, dated, whole=False)
+    assert (got.window.start.day, got.window.end.day) == (2, 5)
+    assert got.where == ("tag=ab_test:x",)
+    whole = experiments.bounded(store, UTC, ALL, Experiment("x", "tag", AB.arms), whole=True)
+    assert whole.window.start < START - timedelta(days=365)
+
+
+def test_the_table_reads_in_the_metrics_own_units(make_store: Callable[..., Store]) -> None:
+    rows = readout_rows.metric_rows(read(make_store(traces=world(lift=0.6))))
+    first = rows.row(0, named=True)
+    assert first["metric"] == "Cost per trace"
+    assert first["reading"] == "better"
+    assert first["difference"].startswith("▼ $")
+    assert first["lift"] < 0
+    assert readout_rows.signed("error_rate", 0.012) == "▲ 1.2 pp"
+    assert readout_rows.written("cost_per_trace_usd", 0.0123) == "$0.0123"
+
+
+def test_a_trade_off_is_left_to_people(make_store: Callable[..., Store]) -> None:
+    rows = [
+        {**row, "latency_ms": row["latency_ms"] * (1.6 if "variant_B" in row["tags"] else 1)} for row in world(lift=0.6)
+    ]
+    judged = verdicts.verdict(read(make_store(traces=rows)))
+    assert judged.kind == "mixed"
+    assert "mean latency is" in judged.sentence
+
+
+def test_a_control_of_zero_gives_a_difference_without_a_lift(make_store: Callable[..., Store]) -> None:
+    rows = [{**row, "is_error": "variant_B" in row["tags"] and n % 4 == 1} for n, row in enumerate(world(400))]
+    got = read(make_store(traces=rows), Experiment(**{**vars(AB), "primary": "error_rate"}))
+    estimate = got.primary[0]
+    assert estimate.lift is None
+    assert verdicts.verdict(got).kind == "keep_control"
+    assert verdicts.key_figures(got)[0].value == "—"
+    assert not math.isnan(estimate.p)
+
+
+def test_the_planted_experiments_of_the_demo_are_read_out_right(demo_home: Path) -> None:
+    """800 traces are few: no planted null or broken split may win, whatever else can be said yet."""
+    settings = load_settings({"TRACEHOUSE_HOME": str(demo_home)}, demo_home)
+    store = Store.open(settings)
+    known = {each.name: each for each in experiments.known_experiments(store, settings.definitions, None)}
+    assert {"warm-tone", "fast-rerank", "greeting-copy", "answer-length"} <= set(known)
+    for name in ("greeting-copy", "answer-length"):
+        filters = experiments.bounded(store, UTC, ALL, known[name], whole=True)
+        judged = verdicts.verdict(readouts.readout(store, filters, known[name], "user_satisfaction"))
+        assert judged.kind in ("invalid", "too_early", "undecided", "no_difference"), judged

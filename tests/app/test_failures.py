@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from app.analysis import failures
+from app.metrics.filters import Filters
+from app.metrics.query import Query, run
+from app.metrics.windows import Window
+from app.store import Store
+from etl.errors import ConfigError, NotFound
+
+NOON = datetime(2026, 10, 20, 12)
+ALL = Filters(Window(NOON - timedelta(days=7), NOON + timedelta(days=7)))
+UTC = ZoneInfo("UTC")
+CLASSES = [
+    "rate_limit",
+    "timeout",
+    "context_length",
+    "authentication",
+    "quota",
+    "content_filter",
+    "invalid_output",
+    "tool_exception",
+    "connection",
+    "upstream_5xx",
+    "validation",
+    "not_found",
+    "other",
+]
+
+
+def world() -> dict[str, Any]:
+    """200 traces; 20 of the 50 in release web-2 break with a rate limit, one elsewhere with a time-out."""
+    traces, observations = [], []
+    for n in range(200):
+        release = "web-2" if n < 50 else "web-1"
+        group = "g-rate" if n < 20 else "g-time" if n == 100 else None
+        shared = {
+            "trace_id": f"t{n}",
+            "session_id": f"s{n // 2}",
+            "user_id": f"u{n % 40}",
+            "release": release,
+            "start_time": NOON + timedelta(minutes=n // 5 if n < 20 else n),
+        }
+        traces.append(
+            {
+                **shared,
+                "name": "chat",
+                "models": ["gpt-4o" if n % 2 else "gpt-4o-mini"],
+                "is_error": group is not None,
+                "is_failed": group == "g-rate" and n < 5,
+                "cost_usd": 0.5,
+                "environment": "production",
+            }
+        )
+        failed = {"is_error": group is not None, "level": "ERROR" if group else "DEFAULT"}
+        observations.append(
+            {**shared, **failed, "observation_id": f"r{n}", "is_root": True, "is_propagated": group is not None}
+        )
+        observations.append(
+            {
+                **shared,
+                **failed,
+                "observation_id": f"c{n}",
+                "type": "GENERATION",
+                "name": "answer",
+                "model": "gpt-4o",
+                "error_group_id": group,
+                "status_message": f"429 for {n % 3}" if group == "g-rate" else "took too long" if group else None,
+                "latency_ms": 900.0,
+            }
+        )
+    header = {"first_seen": NOON, "last_seen": NOON + timedelta(hours=3), "session_count": 1, "user_count": 1}
+    counts = {"occurrence_count": 20, "trace_count": 20}
+    return {
+        "traces": traces,
+        "observations": observations,
+        "error_groups": [
+            {
+                "error_group_id": "g-rate",
+                "title": "429 for <number>",
+                "error_class": "rate_limit",
+                "state": "new",
+                **header,
+                **counts,
+            },
+            {
+                "error_group_id": "g-time",
+                "title": "took too long",
+                "error_class": "timeout",
+                "state": "ongoing",
+                **header,
+                **counts,
+            },
+        ],
+    }
+
+
+@pytest.fixture
+def store(make_store: Callable[..., Store]) -> Store:
+    return make_store(**world())
+
+
+def test_groups_count_origins_and_agree_with_the_metrics_layer(store: Store) -> None:
+    found = failures.groups(store, UTC, ALL)
+    frame = found.frame
+    assert frame["error_group_id"].to_list() == ["g-rate", "g-time"]
+    assert frame["occurrences"].to_list() == [20, 1]
+    assert frame["users"].to_list() == [20, 1]
+    assert frame["failed_traces"].to_list() == [5, 0]
+    assert frame["failed_cost_usd"].to_list() == [2.5, None]
+    assert [sum(daily) for daily in frame["daily"].to_list()] == [20, 1]
+    whole = run(store, UTC, Query(metrics=("error_occurrences",), filters=ALL)).total["error_occurrences"]
+    assert frame["occurrences"].sum() == whole
+
+
+def test_filters_narrow_groups(store: Store) -> None:
+    found = failures.groups(store, UTC, ALL.with_condition("release=web-1"))
+    assert found.frame["error_group_id"].to_list() == ["g-time"]
+    none = failures.groups(store, UTC, ALL.with_condition("release=web-9"))
+    assert none.frame.is_empty()
+
+
+def test_a_cut_list_still_says_how_many_groups_there_are(store: Store) -> None:
+    found = failures.groups(store, UTC, ALL, limit=1)
+    assert found.frame.height == 1
+    assert found.frame["total"][0] == 2
+
+
+def test_what_a_group_goes_with_is_found_and_the_rest_is_not_certain(store: Store) -> None:
+    got = failures.correlates(store, ALL, "g-rate")
+    first = got.row(0, named=True)
+    assert (first["label"], first["value"]) == ("Release", "web-2")
+    assert first["is_certain"]
+    assert first["rate"] == pytest.approx(0.4)
+    assert first["other_rate"] == 0.0
+    assert first["low"] > 5
+    table = failures.correlate_rows(got)
+    assert table["reading"][0] == "only here"
+    assert table["ratio"][0] is None
+    assert not got.filter(got["dimension"] == "model")["is_certain"].any()
+    assert "environment" not in got["dimension"].to_list()  # every trace has the same one
+
+
+def test_the_sentence_names_the_release(store: Store) -> None:
+    group = failures.find_group(store, "g-rate")
+    found = failures.groups(store, UTC, failures.group_filters(ALL, group))
+    struck = failures.occurrences_of(found, group)
+    said = failures.group_summary(group, struck, failures.correlates(store, ALL, "g-rate"))
+    assert said.startswith("Rate limit, new: 20 occurrences in 20 traces of 20 users")
+    assert "only with release web-2" in said
+
+
+def test_messages_and_traces_of_a_group(store: Store) -> None:
+    sampled = failures.samples(store, ALL, "g-rate")
+    assert sampled.frame["occurrences"].sum() == 20
+    assert sampled.frame["variants"][0] == 3
+    traces = failures.traces(store, UTC, ALL, "g-rate", limit=3)
+    assert traces.frame.height == 3
+    assert traces.frame["total"][0] == 20
+    assert traces.frame["step"].to_list() == ["answer"] * 3
+
+
+def test_every_class_has_a_playbook_without_open_slots(store: Store) -> None:
+    group = failures.find_group(store, "g-rate")
+    for error_class in CLASSES:
+        mine = failures.Group(**{**vars(group), "error_class": error_class})
+        advice = failures.playbook(store, ALL, mine, {"occurrences": 20, "traces": 20, "users": 20})
+        text = " ".join([advice.name, advice.cause, advice.evidence, *advice.steps])
+        assert len(advice.steps) >= 2, error_class
+        assert "{" not in text, error_class
+        assert "None" not in text, error_class
+        assert "20 occurrences" in advice.evidence, error_class
+        assert group.title in advice.as_prompt(mine)
+
+
+def test_the_playbook_shows_the_evidence_that_chose_its_first_step(store: Store) -> None:
+    group = failures.find_group(store, "g-rate")
+    advice = failures.playbook(store, ALL, group, {"occurrences": 20, "traces": 20, "users": 20})
+    assert "100 % of them on gpt-4o" in advice.evidence
+    assert "bursts" in advice.steps[0]  # five a minute
+
+
+def test_an_unknown_class_falls_back(store: Store) -> None:
+    group = failures.Group(**{**vars(failures.find_group(store, "g-rate")), "error_class": "brand_new"})
+    assert failures.playbook(store, ALL, group, {"occurrences": 1, "traces": 1, "users": 1}).name == "Unclassified"
+    assert failures.class_name("brand_new") == "Brand new"
+
+
+def test_ids_that_are_missing_or_doubled(store: Store, make_store: Callable[..., Store]) -> None:
+    with pytest.raises(NotFound):
+        failures.find_group(store, "nope")
+    twice = world()["error_groups"][0]
+    doubled = make_store(error_groups=[twice, {**twice, "project_id": "q"}])
+    with pytest.raises(ConfigError, match="2 projects"):
+        failures.find_group(doubled, "g-rate")
+
+
+def test_the_trend_and_its_classes(store: Store) -> None:
+    result = failures.trend(store, UTC, ALL, "day")
+    assert failures.classes(result) == ["rate_limit", "timeout"]
+    assert result.frame["error_occurrences"].sum() == 21

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+OpenPage = Callable[..., AppTest]
+
+
+def test_a_session_is_read_as_a_chat(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("conversation", traffic_home, session="s-5")
+    assert app.metric[0].value == "2"
+    spoken = [(message.name, message.text[0].value) for message in app.chat_message]
+    assert spoken[0] == ("user", "Where is order A-5?")
+    assert spoken[1] == ("assistant", "On its way.")
+    assert "user_satisfaction" in " ".join(caption.value for caption in app.caption).replace("\\", "")
+    assert len(app.get("vega_lite_chart")) == 2
+
+
+def test_a_turn_that_broke_says_so_and_leads_to_the_error(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("conversation", traffic_home, session="s-24")
+    assert any("ended in an error" in box.value for box in app.error)
+    assert any(link.label == "Why it broke" for link in app.get("page_link"))
+
+
+def test_steps_and_payloads_are_one_click_away(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("conversation", traffic_home, session="s-5")
+    assert not app.dataframe
+    app.session_state["steps_t-10"] = True
+    app.run()
+    assert not app.exception
+    assert app.dataframe[0].value["name"].tolist() == ["support-agent", "answer"]
+    app.selectbox(key="payload_t-10").select("o-10-call").run()
+    assert any("Where is order A-5?" in block.value for block in app.code)
+
+
+def test_the_neighbours_are_one_click_away(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("conversation", traffic_home, session="s-5", since="30d")
+    assert app.get("page_link")[0].label == "All sessions"
+    here = app.chat_message[0].text[0].value
+    app.button(key="go_next").click().run()
+    assert app.query_params["session"] != "s-5"
+    assert app.chat_message[0].text[0].value != here
+    app.button(key="go_previous").click().run()
+    assert app.query_params["session"] == "s-5"
+    assert app.chat_message[0].text[0].value == here
+
+
+def test_without_an_id_it_offers_the_latest(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("conversation", traffic_home, since="30d")
+    assert len(app.dataframe[0].value) == 20
+
+
+def test_an_unknown_id_names_the_nearest(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("conversation", traffic_home, session="s-23x")
+    assert "No session" in app.error[0].value.replace("\\", "")
+    assert "s-23" in app.error[0].value.replace("\\", "")
+
+
+@pytest.fixture
+def long_home(tmp_path: Path, observed: Callable[..., dict[str, Any]], publish: Callable[..., Path]) -> Path:
+    from datetime import datetime  # noqa: PLC0415 - next to its only use
+
+    end = datetime(2026, 11, 23)
+    words = "x" * 2_000_000
+    rows = [
+        observed(
+            f"t-{n:03d}",
+            f"o-{n}",
+            end - timedelta(hours=10) + timedelta(minutes=n),
+            session_id="long",
+            input=json.dumps([{"role": "user", "content": words if n == 20 else f"turn {n}"}]),
+            output="ok",
+        )
+        for n in range(500)
+    ]
+    return publish(tmp_path, rows, end=end)
+
+
+def test_500_turns_come_in_pages_and_2_megabytes_on_request(open_page: OpenPage, long_home: Path) -> None:
+    app = open_page("conversation", long_home, session="long", since="30d")
+    assert len(app.chat_message) == 40
+    app = open_page("conversation", long_home, session="long", since="30d", turn_page="2")
+    assert app.chat_message[2].text[0].value == "turn 21"
+    shown = app.chat_message[0].text[0].value
+    assert len(shown) < 10_000
+    assert "2,000,000" in app.toggle[0].label
+
+
+def test_no_sessions_and_no_warehouse(open_page: OpenPage, empty_home: Path, tmp_path: Path) -> None:
+    assert "session" in open_page("conversation", empty_home).info[0].value
+    app = open_page("conversation", tmp_path)
+    assert any("tracehouse demo" in block.value for block in app.code)
+
+
+def test_hostile_text_stays_text(
+    open_page: OpenPage, hostile_home: Path, hostile: str, assert_harmless: Callable[[AppTest], None]
+) -> None:
+    app = open_page("conversation", hostile_home, session=hostile, since="30d")
+    assert app.chat_message[0].text[0].value == hostile
+    assert_harmless(app)

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+OpenPage = Callable[..., AppTest]
+
+# 240 users with two calls each; a call of user n costs 0.001 + n % 7 / 1000 (tests/pages/conftest.py).
+ALL_USD = sum(2 * (0.001 + user % 7 / 1000) for user in range(240))
+BUDGET = '[[budget]]\nname = "Support *team*"\nmonthly_usd = {limit}\nwhere = ["trace_name=support-agent"]\n'
+
+
+def words(app: AppTest) -> str:
+    texts = [*(element.value for element in app.markdown), *(element.value for element in app.caption)]
+    return " ".join(texts).replace("\\", "").replace("\u2060", "")
+
+
+def figure(app: AppTest, label: str) -> str:
+    return next(metric.value for metric in app.metric if metric.label == label).replace("\\", "")
+
+
+def test_total_split_and_table_agree(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("costs", traffic_home, since="30d", by="user_id")
+    rows = app.dataframe[0].value
+    assert figure(app, "Cost") == f"${ALL_USD:.2f}"
+    assert rows["cost_usd"].sum() == pytest.approx(ALL_USD, abs=1e-9)
+    assert rows["share"].sum() == pytest.approx(100)
+    assert len(rows) == 240
+    assert "240 rows" in words(app)
+
+
+def test_the_answer_names_the_total_and_the_page_its_order(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("costs", traffic_home, since="30d")
+    assert f"Last 30 days: ${ALL_USD:.2f}" in words(app)
+    assert [metric.label for metric in app.metric][:3] == ["Cost", "Cost per trace", "Cost per session"]
+    assert len(app.get("vega_lite_chart")) == 4
+    assert all(len(chart.proto.alt) > 10 for chart in app.get("vega_lite_chart"))
+
+
+@pytest.mark.parametrize(
+    "dimension", ["model", "provider", "tag", "environment", "release", "session_id", "metadata.tenant"]
+)
+def test_every_dimension_splits(open_page: OpenPage, traffic_home: Path, dimension: str) -> None:
+    app = open_page("costs", traffic_home, since="30d", by=dimension)
+    assert not app.error
+    assert app.dataframe[0].value["cost_usd"].max() > 0
+
+
+def test_overlapping_values_are_said_to_overlap(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("costs", traffic_home, since="30d", by="tag")
+    assert "one request counts under each of its values" in words(app)
+
+
+def test_an_unknown_dimension_is_one_line_and_the_page_lives(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("costs", traffic_home, since="30d", by="modle")
+    assert len(app.error) == 1
+    assert "modle" in app.error[0].value
+    assert app.metric
+    assert not app.dataframe[0].value.empty
+
+
+def test_a_row_filters_the_page_and_the_way_on_is_offered(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("costs", traffic_home, since="30d", by="tag")
+    assert "select a row to filter this page by it" in words(app)
+    assert {link.label for link in app.get("page_link")} >= {"Open the sessions behind these costs"}
+
+
+def test_a_filtered_page_counts_only_what_matches(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("costs", traffic_home, since="30d", where=["user_id=u-6"], by="user_id")
+    assert app.dataframe[0].value["value"].tolist() == ["u-6"]
+    assert figure(app, "Cost") == "$0.01"
+
+
+def test_no_price_is_a_dash_and_says_what_to_send(
+    open_page: OpenPage, publish: Callable[..., Path], observed: Callable[..., dict[str, object]], tmp_path: Path
+) -> None:
+    start = datetime(2026, 11, 22)
+    home = publish(
+        tmp_path,
+        [
+            observed("t", "o", start, cost_details=None),
+            observed(
+                "t",
+                "c",
+                start,
+                type="GENERATION",
+                model="house-model",
+                is_root_observation=False,
+                parent_observation_id="o",
+                cost_details=None,
+            ),
+        ],
+    )
+    app = open_page("costs", home)
+    assert figure(app, "Cost") == "—"
+    assert "no call has a price" in words(app)
+    assert "1 of 1 calls have no known price" in app.warning[0].value.replace("\\", "")
+    assert "Set session_id" in words(app)
+    assert "Set user_id" in words(app)
+
+
+@pytest.mark.parametrize(("limit", "state"), [(1000, "within budget"), (0.5, "budget exceeded")])
+def test_budgets_show_their_state(
+    open_page: OpenPage, traffic_home: Path, tmp_path: Path, limit: float, state: str
+) -> None:
+    (tmp_path / "warehouse").symlink_to(traffic_home / "warehouse")
+    (tmp_path / "tracehouse.toml").write_text(BUDGET.format(limit=limit), encoding="utf-8")
+    for name in ("costs", "overview"):
+        app = open_page(name, tmp_path)
+        assert state in app.get("progress")[0].text
+        assert "Support \\*team\\*" in app.get("progress")[0].text
+
+
+def test_without_budgets_there_is_no_empty_heading(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("costs", traffic_home)
+    assert "Budgets" not in [heading.value for heading in app.subheader]
+
+
+def test_nothing_selected_empty_and_missing(
+    open_page: OpenPage, traffic_home: Path, empty_home: Path, tmp_path: Path
+) -> None:
+    nothing = open_page("costs", traffic_home, where=["model=none-such"])
+    assert nothing.button(key="empty_clear")
+    assert open_page("costs", empty_home).info
+    missing = open_page("costs", tmp_path)
+    assert any("tracehouse demo" in block.value for block in missing.code)
+
+
+def test_hostile_text_stays_text(
+    open_page: OpenPage, hostile_home: Path, hostile: str, assert_harmless: Callable[[AppTest], None]
+) -> None:
+    for dimension in ("trace_name", "user_id", "tag"):
+        app = open_page("costs", hostile_home, since="30d", by=dimension)
+        assert_harmless(app)
+        assert hostile in app.dataframe[0].value["value"].tolist()

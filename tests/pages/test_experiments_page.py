@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+OpenPage = Callable[..., AppTest]
+
+
+def verdict(app: AppTest) -> str:
+    boxes = [*app.success, *app.error, *app.warning, *app.info]
+    return " ".join(str(box.proto.title if hasattr(box.proto, "title") else box.value) for box in boxes).replace(
+        "\\", ""
+    )
+
+
+def test_the_experiment_of_the_traffic_is_read_out(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("experiments", traffic_home)
+    assert app.selectbox(key="experiment_name").value == "tone"
+    assert "variant_B is better: satisfaction is" in verdict(app)
+    arms = app.dataframe[0].value
+    assert arms["units"].tolist() == [120, 120]
+    metrics = app.dataframe[1].value
+    assert metrics.loc[metrics["metric"] == "Satisfaction", "reading"].tolist() == ["better"]
+    assert len(app.get("vega_lite_chart")) == 1
+
+
+def test_any_arms_can_be_put_side_by_side_from_a_link(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page(
+        "experiments", traffic_home, since="30d", variants="release=web-1,web-2", unit="user", primary="error_rate"
+    )
+    assert app.multiselect(key="variants_arms").value == ["web-1", "web-2"]
+    assert app.selectbox(key="primary").value == "error_rate"
+    assert app.dataframe[1].value["metric"][0] == "Error rate (primary)"
+
+
+def test_a_short_window_is_too_early(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("experiments", traffic_home, since="3d", variants="tag=variant_A,variant_B")
+    assert "Too early to tell" in verdict(app)
+
+
+def test_one_look_is_labelled_with_its_warning(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("experiments", traffic_home, method="fixed")
+    assert any("Looking daily" in caption.value for caption in app.caption)
+
+
+def test_one_arm_is_no_experiment(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("experiments", traffic_home, variants="tag=variant_A")
+    assert any("[[experiment]]" in block.value for block in app.code)
+
+
+def test_an_unknown_name_is_said(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("experiments", traffic_home, experiment="nope")
+    assert "There is no experiment" in app.error[0].value.replace("\\", "")
+
+
+def test_nothing_known_and_no_warehouse(open_page: OpenPage, empty_home: Path, tmp_path: Path) -> None:
+    app = open_page("experiments", empty_home)
+    assert any("[[experiment]]" in block.value for block in app.code)
+    app = open_page("experiments", tmp_path)
+    assert any("tracehouse demo" in block.value for block in app.code)
+
+
+def test_hostile_arms_stay_text(
+    open_page: OpenPage, hostile_home: Path, hostile: str, assert_harmless: Callable[[AppTest], None]
+) -> None:
+    assert_harmless(open_page("experiments", hostile_home))
+    app = open_page("experiments", hostile_home, since="30d", variants=f"tag={hostile},variant_A", unit="trace")
+    assert_harmless(app)
+    app = open_page("experiments", hostile_home, experiment=hostile)
+    assert_harmless(app)
