@@ -36,6 +36,7 @@ def test_everything_works_without_a_file(tmp_path: Path) -> None:
         ("[dislay]\n", ":1: dislay = {} is not a known setting. Did you mean display?"),
         ('[display]\ntimezone = "Mars"\n', "'Mars', which is no zone of the IANA database"),
         ("[sync\n", "is not valid TOML"),
+        ('[outcome]\nescalation_pattern = "(help"\n', "'(help', which is no regular expression"),
         ("[sync]\nlookback_hours = -1\n", ":2: [sync] lookback_hours = -1.0 is too small"),
         ("[sync]\nconcurrency = 0\n", ":2: [sync] concurrency = 0 is too small"),
     ],
@@ -104,3 +105,11 @@ secret_key_env = "HELP_SK"
     credentials = settings_from(tmp_path, text, environ).credentials()
     assert [(c.project_name, c.public_key) for c in credentials] == [("shop", "a"), ("help", "c")]
     assert credentials[0].base_url == "http://shop:3000"
+
+
+@pytest.mark.parametrize("address", ["cloud.langfuse.com", "ftp://host", "http://", "http://[::1"])
+def test_an_address_that_is_none_is_named(tmp_path: Path, address: str) -> None:
+    environ = {"LANGFUSE_PUBLIC_KEY": "pk", "LANGFUSE_SECRET_KEY": "sk", "LANGFUSE_BASE_URL": address}
+    settings = load_settings({**environ, "TRACEHOUSE_HOME": str(tmp_path)}, tmp_path)
+    with pytest.raises(ConfigError, match="is not a web address"):
+        settings.credentials()

@@ -1,0 +1,166 @@
+"""Every page in a real browser: it opens, shows no error, and does what only a browser can do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), "")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PAGES = ("", "costs", "sessions", "conversation", "errors", "experiments", "data_health")
+SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine (Debian: apt-get install chromium)"),
+]
+
+
+@pytest.fixture(scope="module")
+def address(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The app as a server of its own over the small demo warehouse."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("app") / "server.log"
+    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.headless", "true"]
+    command += ["--server.address", "127.0.0.1", "--server.port", str(port), "--server.fileWatcherType", "none"]
+    environment = {**os.environ, "TRACEHOUSE_HOME": str(demo_home), "PYTHONPATH": str(ROOT)}
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+        try:
+            _wait_until_healthy(server, f"http://127.0.0.1:{port}/_stcore/health", log)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+
+
+def _wait_until_healthy(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    for _ in range(300):
+        assert server.poll() is None, log.read_text(encoding="utf-8")
+        try:
+            with urllib.request.urlopen(url, timeout=1):  # noqa: S310 - the test's own loopback server
+                return
+        except (urllib.error.URLError, TimeoutError):
+            try:
+                server.wait(timeout=0.2)
+            except subprocess.TimeoutExpired:
+                continue
+    pytest.fail(f"the app did not get healthy: {log.read_text(encoding='utf-8')}")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield started
+        started.close()
+
+
+def settle(page: Page) -> None:
+    """Wait for the title and for the run of the script to end."""
+    page.wait_for_selector('[data-testid="stMainBlockContainer"] h1', timeout=60_000)
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=60_000)
+
+
+def problems(page: Page) -> list[str]:
+    found = page.locator('[data-testid="stException"], [data-testid="stAlertContentError"]')
+    return found.all_inner_texts()
+
+
+def chip(page: Page) -> str:
+    """What the first removable filter says."""
+    text = page.locator('[class*="st-key-chip_0"] p').filter(has_text="=").first
+    text.wait_for(timeout=30_000)
+    return text.inner_text()
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_opens_without_an_error(
+    browser: Browser, address: str, path: str, size: str, tmp_path: Path
+) -> None:
+    viewport: Any = SIZES[size]
+    theme: Any = "dark" if size == "phone" else "light"
+    context = browser.new_context(viewport=viewport, color_scheme=theme)
+    foreign: list[str] = []
+    context.on("request", lambda request: foreign.append(request.url) if _is_foreign(request.url, address) else None)
+    page = context.new_page()
+    page.goto(f"{address}/{path}?since=all")
+    settle(page)
+    folder = Path(os.environ.get("TRACEHOUSE_SHOTS") or tmp_path)
+    page.screenshot(path=folder / f"{path or 'overview'}-{size}.png", full_page=True)
+    assert problems(page) == []
+    assert page.locator('[data-testid="stMainBlockContainer"] h1').count() == 1
+    widths: list[int] = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert widths[0] <= widths[1], "the page scrolls sideways"
+    assert foreign == [], "the page asked another server for something"
+    context.close()
+
+
+def _is_foreign(url: str, address: str) -> bool:
+    return not url.startswith((address, address.replace("http", "ws"), "data:", "blob:"))
+
+
+def test_a_click_on_a_bar_filters_and_the_address_opens_the_same_view(browser: Browser, address: str) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 1600})
+    page.goto(f"{address}/costs?since=all")
+    settle(page)
+    bar = page.locator('[class*="st-key-cost_bars"] .mark-rect path').first
+    bar.wait_for(timeout=30_000)
+    bar.click()
+    assert "trace_name=" in chip(page)
+    settle(page)
+    assert "where=trace_name%3D" in page.url
+    cost = page.locator('[data-testid="stMetricValue"]').first.inner_text()
+
+    copy = browser.new_page()
+    copy.goto(page.url)
+    settle(copy)
+    assert chip(copy) == chip(page)
+    assert copy.locator('[data-testid="stMetricValue"]').first.inner_text() == cost
+
+    copy.get_by_role("link", name="Errors", exact=False).first.click()
+    copy.wait_for_url("**/errors?**")
+    settle(copy)
+    assert chip(copy) == chip(page)
+    page.close()
+    copy.close()
+
+
+def test_back_returns_to_the_view_before(browser: Browser, address: str) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(f"{address}/?since=all")
+    settle(page)
+    page.goto(f"{address}/?since=all&where=trace_name~support")
+    settle(page)
+    assert page.locator('[class*="st-key-chip_0"]').count() == 1
+    page.go_back()
+    settle(page)
+    page.wait_for_selector('[class*="st-key-chip_0"]', state="detached", timeout=30_000)
+    assert "where" not in page.url
+    page.close()
