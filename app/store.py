@@ -126,6 +126,9 @@ class Store:
     @cached_property
     def extent(self) -> Mapping[str, Extent]:
         """The first and the last start of each project's traces, or the time of its scores."""
-        times = "select project_id, start_time as t from marts.traces union all select project_id, scored_at from marts.scores"
+        times = (
+            "select project_id, start_time as t from marts.traces"
+            " union all select project_id, scored_at from marts.scores"
+        )
         rows = self.sql(f"select project_id, min(t), max(t) from ({times}) group by project_id")  # noqa: S608 - constants
         return {project_id: Extent(first, last) for project_id, first, last in rows.iter_rows()}

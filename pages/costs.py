@@ -35,7 +35,7 @@ with left:
     bars = ui.cached(page, costs.breakdown, *scope, dimension, costs.BARS)
     ui.show_chart(
         ranking(
-            bars.frame,
+            bars.priced,
             "cost_usd",
             by="value",
             dimension=dimension,
@@ -76,11 +76,11 @@ ui.table(
         "cost_usd": ui.Column("Cost (USD)", "money"),
         "share": ui.Column("Share", "share", help="Of the cost of the whole selection."),
         "delta_usd": ui.Column("Change (USD)", "money", help="Against the comparison period."),
-        "cost_usd_previous": ui.Column("Before (USD)", "money"),
         "traces": ui.Column("Traces", "count"),
         "cost_per_trace_usd": ui.Column("Per trace (USD)", "unit_money"),
         "total_tokens": ui.Column("Tokens", "tokens"),
         "unpriced_generations": ui.Column("Unpriced calls", "count"),
+        "cost_usd_previous": ui.Column("Before (USD)", "money"),
     },
     key="cost_table",
     alt=f"Cost by {rows.label.lower()}, most expensive first",

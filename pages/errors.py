@@ -41,7 +41,9 @@ if group_id:
         ui.empty_state("It did not strike in this selection", "Widen the period in the sidebar, or remove a filter.")
         st.stop()
 
-    over_time = ui.cached(page, failures.trend, page.timezone, mine, overview.grain_for(page.filters.window))
+    over_time = ui.cached(
+        page, failures.trend, page.timezone, mine, overview.grain_for(page.filters.window, page.store)
+    )
     chart, words = trend_chart(over_time, end)
     ui.show_chart(chart, alt=words)
 

@@ -82,12 +82,23 @@ class Breakdown:
     result: Result
 
     @property
+    def overlaps(self) -> bool:
+        """Whether a dollar stands under several values, as with tags."""
+        total = self.result.total.get("cost_usd") or 0.0
+        return float(self.frame["cost_usd"].sum()) > total * (1 + 1e-9)
+
+    @property
     def note(self) -> str:
         """What has to be known to read a chart of it."""
-        double = "" if self.result.additive else "one request counts under each of its values, so they overlap"
+        double = "one request counts under each of its values, so they overlap" if self.overlaps else ""
         rest = self.values - self.frame.height + 1
         hidden = f"“other” holds {rest:,} more values" if self.result.has_other else ""
         return "; ".join(text for text in (hidden, double) if text)
+
+    @property
+    def priced(self) -> pl.DataFrame:
+        """The rows of ``frame`` that have a cost, for a chart."""
+        return self.frame.filter(pl.col("cost_usd").is_not_null())
 
 
 def figures(store: Store, timezone: ZoneInfo, filters: Filters, comparison: Window | None) -> Headline:
@@ -108,7 +119,9 @@ def breakdown(
         pl.col(dimension).alias("value"),
         pl.col("cost_usd"),
         before.alias("cost_usd_previous"),
-        pl.when(has_delta).then(pl.col("cost_usd").fill_null(0.0) - before.fill_null(0.0)).alias("delta_usd"),
+        pl.when(has_delta & (pl.col("cost_usd").is_not_null() | before.is_not_null()))
+        .then(pl.col("cost_usd").fill_null(0.0) - before.fill_null(0.0))
+        .alias("delta_usd"),
         (pl.col("cost_usd") / total if total else pl.lit(None, dtype=pl.Float64)).alias("share"),
         pl.col("traces", "cost_per_trace_usd", "total_tokens", "unpriced_generations"),
     ).filter(
@@ -122,7 +135,7 @@ def breakdown(
 def over_time(store: Store, timezone: ZoneInfo, filters: Filters, dimension: str) -> Result:
     """Cost per bucket, split by the most expensive values of a dimension and "other"."""
     query = Query(
-        metrics=("cost_usd",), by=(dimension,), grain=grain_for(filters.window), filters=filters, limit=SERIES
+        metrics=("cost_usd",), by=(dimension,), grain=grain_for(filters.window, store), filters=filters, limit=SERIES
     )
     return run(store, timezone, query)
 
@@ -193,7 +206,7 @@ def summary(figure: Headline, feature: Breakdown, model: Breakdown, period: str)
         if named:
             return f"{sentence}; most of the {'rise' if moved > 0 else 'fall'} is {named}."
         return f"{sentence}."
-    return f"{sentence}; most of it is {named}." if named else f"{sentence}."
+    return f"{sentence}; the largest part is {named}." if named else f"{sentence}."
 
 
 def ranking_words(split: Breakdown) -> str:

@@ -83,9 +83,18 @@ class Change:
     weight: float
 
 
-def grain_for(window: Window) -> Grain:
-    """The grain that gives a chart between about 14 and 100 buckets."""
-    length = window.end - window.start
+def grain_for(window: Window, store: Store | None = None) -> Grain:
+    """The grain that gives a chart between about 14 and 100 buckets.
+
+    Args:
+        window: the period.
+        store: tells how long a window without a beginning really is.
+    """
+    start, end = window.start, window.end
+    if store is not None and store.extent:
+        start = max(start, min(extent.first for extent in store.extent.values()))
+        end = min(end, max(store.as_of, start))
+    length = end - start
     if length <= timedelta(days=3):
         return "hour"
     if length <= timedelta(days=100):
@@ -101,7 +110,7 @@ def headline(
     metrics: Sequence[str] = HEADLINE,
 ) -> Headline:
     """The figures of a window, against the comparison period, in total and over time."""
-    grain = grain_for(filters.window)
+    grain = grain_for(filters.window, store)
     base = Query(metrics=tuple(metrics), filters=filters, compare=comparison)
     return Headline(run(store, timezone, base), run(store, timezone, replace(base, grain=grain)), grain)
 
@@ -186,7 +195,9 @@ def what_changed(store: Store, timezone: ZoneInfo, filters: Filters, comparison:
 def how_much_changed(news: News) -> str:
     """What to say above the list of changes, the empty list included."""
     if not news.results:
-        return "Choose a period to compare with in the filter bar to see what changed."
+        return (
+            "Nothing to compare with: choose a comparison, or a period shorter than all of history, in the filter bar."
+        )
     if not news.is_compared:
         return "The period before holds no traces, so there is nothing to compare with."
     if not news.changes:

@@ -115,8 +115,11 @@ def time_series(
             layers.append(alt.Chart(part).mark_line(strokeWidth=2.4, strokeDash=[4, 4]).encode(x=x, y=y))
     layers.append(alt.Chart(shown).mark_point(size=36, filled=True).encode(x=x, y=y, tooltip=tooltip))
     if has_previous:
-        named = alt.Chart(shown.filter(pl.col("before").is_not_null()).tail(1)).encode(x=x, y="before:Q")
-        layers.append(text_marks(named, align="right", dy=-9).encode(text=alt.value("previous period")))
+        # In the corner above the plot: at the line's end it would run into the other line.
+        corner = text_marks(alt.Chart(shown.head(1)), align="right", baseline="bottom")
+        layers.append(
+            corner.encode(x=alt.value("width"), y=alt.value(-8), text=alt.value("grey line: previous period"))
+        )
     layers += _rules(marks or {}, grain)
     notes = [subtitle]
     if first or last:

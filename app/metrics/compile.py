@@ -174,7 +174,7 @@ class _Statement:
         # Over the whole window a value is not always the sum of its time buckets.
         block = next(each for each in self._blocks if column in each.columns or f"{column}_k" in each.columns)
         ranked = select({"": values, column: _finished(self._metrics[position], column)[column]}, f"({block.ranked()})")
-        every = f"(select distinct {values} from found) left join ({ranked}) using ({values})"
+        every = f"(select distinct {values} from found) left join ({ranked}) using ({values})"  # noqa: S608 - names of the registry
         return f"{select({'': values}, every)} order by {measure} limit {bound}"
 
     def _position(self, name: str) -> int:
@@ -248,7 +248,7 @@ def _span(store: Store, project_id: str | None) -> tuple[datetime, datetime]:
     if not extents:
         return EMPTY_SPAN
     last = min(max(store.as_of, *(extent.last for extent in extents)), FAR)
-    return min(min(extent.first for extent in extents), FAR), last + LONGEST_TRACE
+    return min(FAR, *(extent.first for extent in extents)), last + LONGEST_TRACE
 
 
 def _previous(store: Store, query: Query, project_id: str | None) -> Window | None:

@@ -30,8 +30,7 @@ def show_chart(chart: TopLevelMixin, *, alt: str, key: str = "", filter_by: str 
     note = note_of(chart)
     if not filter_by:
         st.altair_chart(drawn, width="stretch", key=key or None, alt=alt)
-        if note:
-            st.caption(plain(note, longest=400))
+        _caption(note)
         return
     # Another view is another chart: without that, the mark that was clicked would stay selected in it.
     unique = f"{key} {kept_view().query_string()}"
@@ -42,4 +41,9 @@ def show_chart(chart: TopLevelMixin, *, alt: str, key: str = "", filter_by: str 
             add_value(filter_by, chosen[0].get("name"))
 
     st.altair_chart(drawn, width="stretch", key=unique, alt=alt, on_select=follow, selection_mode=PICK)
-    st.caption(plain(f"{note} · click a bar to filter" if note else "Click a bar to filter", longest=400))
+    _caption(" · ".join(text for text in (note, "click a bar to filter by it") if text))
+
+
+def _caption(text: str) -> None:
+    if text:
+        st.caption(plain(text[:1].upper() + text[1:], longest=400))

@@ -13,7 +13,7 @@ from app.analysis.options import OPTION_LIMIT, top_values
 from app.cache import cached
 from app.metrics.filters import NONE, Filters, condition_text, parse_condition, parse_conditions
 from app.metrics.timezones import to_local
-from app.metrics.windows import ALL, Window, parse_window
+from app.metrics.windows import ALL, SPAN, Window, parse_window
 from app.store import Store
 from app.ui.text import plain
 from app.ui.view import NO_COMPARISON, PREVIOUS, View, clear_conditions, kept_view, set_view
@@ -21,7 +21,8 @@ from app.ui.view import NO_COMPARISON, PREVIOUS, View, clear_conditions, kept_vi
 PERIODS = {
     "24h": "Last 24 hours",
     "7d": "Last 7 days",
-    "28d": "Last 28 days",
+    "14d": "Last 14 days",
+    "30d": "Last 30 days",
     "90d": "Last 90 days",
     "today": "Today",
     "this_week": "This week",
@@ -71,13 +72,14 @@ def filter_bar(store: Store, timezone: ZoneInfo, view: View) -> Chosen:
 
 
 def _period(store: Store, timezone: ZoneInfo, view: View) -> None:
-    named = view.since in PERIODS and not view.until
+    named = not view.until and (view.since in PERIODS or SPAN.fullmatch(view.since) is not None)
     st.session_state["filter_period"] = view.since if named else CUSTOM
+    labels = PERIODS if not named or view.since in PERIODS else {**PERIODS, view.since: f"Last {view.since}"}
     st.selectbox(
         "Period",
-        [*PERIODS, CUSTOM],
+        [*labels, CUSTOM],
         key="filter_period",
-        format_func=lambda value: PERIODS.get(value, "Custom dates"),
+        format_func=lambda value: labels.get(value, "Custom dates"),
         on_change=_choose_period,
         args=(store, timezone),
     )

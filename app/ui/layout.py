@@ -24,7 +24,7 @@ def section(title: str, explanation: str = "") -> None:
     """A heading and, smaller, one sentence that says how to read what follows."""
     st.subheader(plain(title), anchor=False)
     if explanation:
-        st.caption(plain(explanation, longest=400))
+        st.caption(plain(explanation[:1].upper() + explanation[1:], longest=400))
 
 
 def side_by_side() -> tuple[DeltaGenerator, DeltaGenerator]:
@@ -64,9 +64,11 @@ def finding(sentence: str, *, tone: Tone, page: str, condition: str = "") -> Non
     """
     view = kept_view().adding(condition) if condition else kept_view()
     icon, word = _TONES[tone]
-    with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(f"{icon} **{word}** · {plain(sentence, longest=400)}", width="stretch")
-        page_link(page, "Explain", view=view)
+    with st.container(border=True):
+        text, link = st.columns([6, 1], vertical_alignment="center")
+        text.markdown(f"{icon} **{word}** · {plain(sentence, longest=400)}")
+        with link:
+            page_link(page, "Explain", view=view)
 
 
 _BUDGET = {

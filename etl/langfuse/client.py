@@ -160,7 +160,7 @@ class Client:
         bucket = bucket_of(path)
         failures = refusals = 0
         while True:
-            self._await_budget(bucket)
+            self._await_budget(path, bucket)
             self.counters.add(is_retry=failures + refusals > 0)
             try:
                 return self._attempt(asked, params, accept)
@@ -194,15 +194,12 @@ class Client:
         self._has_answered = True
         self._limiter.refused(self.organization, bucket, retry_after_s=wait_s, limit=refused.limit)
         if wait_s > LONGEST_RATE_LIMIT_WAIT_S or refusals >= REFUSALS:
-            raise RateLimited(
-                f"{path} is over its rate limit ({bucket}), and the server asks to wait {wait_s:.0f} s",
-                hint="Run again later; what was landed is kept",
-                status=429,
-                url=path,
-            ) from refused
+            raise _over_budget(path, bucket, wait_s) from refused
 
-    def _await_budget(self, bucket: Bucket) -> None:
+    def _await_budget(self, path: str, bucket: Bucket) -> None:
         while (seconds := self._limiter.reserve(self.organization, bucket)) > 0:
+            if seconds > LONGEST_RATE_LIMIT_WAIT_S:  # another thread was told so
+                raise _over_budget(path, bucket, seconds)
             began = self._clock()
             try:
                 self._wait(seconds)
@@ -220,6 +217,15 @@ class Client:
 def iso(moment: datetime) -> str:
     """A naive UTC time as the API wants it: milliseconds and ``Z``."""
     return f"{moment.isoformat(timespec='milliseconds')}Z"
+
+
+def _over_budget(path: str, bucket: Bucket, wait_s: float) -> RateLimited:
+    return RateLimited(
+        f"{path} is over its rate limit ({bucket}), and the server asks to wait {wait_s:.0f} s",
+        hint="Run again later; what was landed is kept",
+        status=429,
+        url=path,
+    )
 
 
 def _read(response: httpx.Response, path: str) -> bytes:

@@ -28,7 +28,7 @@ def as_markdown() -> str:
         parts += [f"### marts.{name}", "", mart["description"], "", f"Grain: {mart['grain']}. Key: {key}.", ""]
         parts += ["| column | type | meaning | unit |", "|---|---|---|---|"]
         parts += [
-            f"| `{column}` | {facts['type']} | {facts['meaning'].replace('|', chr(92) + '|')} | {facts.get('unit', '')} |"
+            f"| `{column}` | {facts['type']} | {facts['meaning']} | {facts.get('unit', '')} |"
             for column, facts in mart["columns"].items()
         ]
         parts.append("")

@@ -63,9 +63,21 @@ def test_what_a_condition_says(text: str, dimension: str, operator: str, value: 
 
 @pytest.mark.parametrize(
     "text",
-    ["model", "", "=x", "modle=x", "model>3", "session.cost_usd>lots", "session.cost_usd>", "session.cost_usd>nan",
-     "session.turns=three", "is_error=maybe", "model~", "metadata.=x", "tag:*=x", "trace.cost_usd>1_000", "model=\udcff"],
-)  # fmt: skip
+    [
+        *(
+            "model",
+            "",
+            "=x",
+            "modle=x",
+            "model>3",
+            "session.cost_usd>lots",
+            "session.cost_usd>",
+            "session.cost_usd>nan",
+        ),
+        *("session.turns=three", "is_error=maybe", "model~", "metadata.=x", "tag:*=x", "trace.cost_usd>1_000"),
+        "model=\udcff",
+    ],
+)
 def test_what_means_nothing_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_condition(text)

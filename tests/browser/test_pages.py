@@ -82,9 +82,12 @@ def browser() -> Iterator[Browser]:
 
 
 def settle(page: Page) -> None:
-    """Wait for the title and for the run of the script to end."""
+    """Wait for the title, for the run of the script to end, and for what the browser loads after it."""
     page.wait_for_selector('[data-testid="stMainBlockContainer"] h1', timeout=60_000)
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=60_000)
+    page.wait_for_function(
+        '!document.querySelector(\'[data-testid="stSkeleton"], [data-stale="true"]\')', timeout=60_000
+    )
 
 
 def problems(page: Page) -> list[str]:
@@ -113,7 +116,10 @@ def test_every_page_opens_without_an_error(
     page.goto(f"{address}/{path}?since=all")
     settle(page)
     folder = Path(os.environ.get("TRACEHOUSE_SHOTS") or tmp_path)
-    page.screenshot(path=folder / f"{path or 'overview'}-{size}.png", full_page=True)
+    height: int = page.evaluate("document.querySelector('[data-testid=\"stMain\"]').scrollHeight")
+    page.set_viewport_size({"width": viewport["width"], "height": max(viewport["height"], height)})
+    settle(page)
+    page.screenshot(path=folder / f"{path or 'overview'}-{size}.png")
     assert problems(page) == []
     assert page.locator('[data-testid="stMainBlockContainer"] h1').count() == 1
     widths: list[int] = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
@@ -150,6 +156,31 @@ def test_a_click_on_a_bar_filters_and_the_address_opens_the_same_view(browser: B
     assert chip(copy) == chip(page)
     page.close()
     copy.close()
+
+
+def select_first_row(page: Page, key: str) -> None:
+    grid = page.locator(f'[class*="st-key-{key}"] [data-testid="stDataFrame"] .dvn-scroller').first
+    grid.wait_for(timeout=30_000)
+    grid.scroll_into_view_if_needed()
+    grid.click(position={"x": 20, "y": 52})
+
+
+def test_a_click_on_a_row_filters_or_opens_the_detail(browser: Browser, address: str) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 2400})
+    page.goto(f"{address}/costs?since=all&by=model")
+    settle(page)
+    select_first_row(page, "cost_table")
+    assert "model=" in chip(page)
+    settle(page)
+
+    page.goto(f"{address}/sessions?since=all")
+    settle(page)
+    select_first_row(page, "sessions_table")
+    page.wait_for_url("**/conversation?**session=**", timeout=30_000)
+    settle(page)
+    assert "since=all" in page.url
+    assert problems(page) == []
+    page.close()
 
 
 def test_back_returns_to_the_view_before(browser: Browser, address: str) -> None:

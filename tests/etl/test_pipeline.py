@@ -1,4 +1,4 @@
-"""A whole run against a served project: what it reads, publishes, remembers, and how it ends when something goes wrong."""
+"""A whole run against a served project: what it reads, publishes, remembers, and how it ends when it can't."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from etl.errors import ApiError, AuthError, ConfigError, Interrupted, Locked, RateLimited, SchemaMismatch
@@ -41,7 +40,7 @@ class Stopping(SilentProgress):
         super().__init__()
         self._at_page = at_page
 
-    def page(self, entity: str, key: str, rows: int) -> None:
+    def page(self, entity: str, key: str, rows: int) -> None:  # noqa: ARG002 - the protocol's signature
         self._at_page()
 
 
@@ -182,7 +181,9 @@ def test_both_families_give_the_same_rows(site: Site, tmp_path: Path) -> None:
         report = legacy.sync()
         assert report.generation == "legacy 3.150.0"
         assert set(report.entities) >= {"traces", "sessions", "observations", "scores"}
-        facts = "select trace_id, observation_id, type, start_time, end_time, level, model, usage_details, total_cost"
+        facts = (
+            "select trace_id, observation_id, type, start_time, level, model, usage_details, total_cost, prompt_name"
+        )
         same = f"{facts} from raw.observations where not is_synthetic order by all"
         assert legacy.query(same) == site.query(same)
 
@@ -252,7 +253,7 @@ def test_a_slice_that_is_too_much_is_halved(site: Site, tmp_path: Path) -> None:
 
 def test_a_server_to_which_everything_is_too_much(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("etl.fetch.MOST_REFUSALS", 10)
-    site.sandbox.faults.add(Fault("422", "/v2/observations", times=None))
+    site.sandbox.faults.add(Fault("422", "/v2/observations", times=None, limit_over=1))
     report = site.sync()
     assert (report.status, report.exit_code) == ("partial", 1)
     assert "422" in str(report.error)
@@ -310,7 +311,7 @@ def test_only_some_entities(site: Site) -> None:
     report = site.sync(entities=("scores", "traces"))
     assert set(report.entities) == {"scores"}
     assert site.query("select as_of from meta.as_of") == [(NOW,)]
-    with pytest.raises(ConfigError, match="'cheese' is not an entity. Choose among observations"):
+    with pytest.raises(ConfigError, match=r"'cheese' is not an entity\. Choose among observations"):
         site.sync(entities=("cheese",))
 
 
@@ -384,9 +385,11 @@ def test_an_incremental_run_models_what_a_full_one_would(site: Site, tmp_path: P
             assert site.query(everything) == fresh.query(everything), mart
 
 
-def test_the_published_file_opens_in_any_tool_meanwhile(site: Site) -> None:
+def test_a_reader_is_not_disturbed_by_a_run(site: Site) -> None:
     site.sync()
-    path = str((site.settings.warehouse / "current.duckdb").resolve())
-    with contextlib.closing(duckdb.connect(path, read_only=True)) as other:
+    current = Warehouse(site.settings.warehouse).current()
+    assert current is not None
+    with contextlib.closing(open_reader(current.path)) as reader:
         site.with_outcome(resolved_tag="solved").sync()
-        assert other.execute("select count(*) from marts.traces").fetchall() == [(16,)]
+        site.with_outcome(resolved_tag="closed").sync()
+        assert reader.execute("select count(*) from marts.traces").fetchall() == [(16,)]

@@ -162,7 +162,7 @@ def test_no_warehouse_and_no_database(tmp_path: Path) -> None:
     with pytest.raises(WarehouseMissing, match="There is no warehouse at"):
         open_reader(tmp_path / "current.duckdb")
     (tmp_path / "text.duckdb").write_text("not a database at all")
-    with pytest.raises(WarehouseError, match=r"text.duckdb can't be opened: .*\. If the file is damaged"):
+    with pytest.raises(WarehouseError, match=r"text.duckdb can't be opened: .*[.!] If the file is damaged"):
         open_reader(tmp_path / "text.duckdb")
 
 

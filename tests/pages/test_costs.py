@@ -52,7 +52,7 @@ def test_every_dimension_splits(open_page: OpenPage, traffic_home: Path, dimensi
 
 def test_overlapping_values_are_said_to_overlap(open_page: OpenPage, traffic_home: Path) -> None:
     app = open_page("costs", traffic_home, since="30d", by="tag")
-    assert "one request counts under each of its values" in words(app)
+    assert "One request counts under each of its values" in words(app)
 
 
 def test_an_unknown_dimension_is_one_line_and_the_page_lives(open_page: OpenPage, traffic_home: Path) -> None:

@@ -101,7 +101,7 @@ def test_the_view_is_kept_from_page_to_page(open_page: OpenPage, traffic_home: P
 
 def test_no_comparison_says_what_to_do(open_page: OpenPage, traffic_home: Path) -> None:
     app = open_page("overview", traffic_home, since="5d", compare="none")
-    assert "Choose a period to compare with" in words(app)
+    assert "choose a comparison" in words(app)
     assert all(not metric.delta for metric in app.metric)
 
 
