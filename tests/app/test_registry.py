@@ -12,7 +12,8 @@ from app.metrics.result import wilson
 from etl.errors import ConfigError
 
 PROMISED = {
-    "observation": """cost_usd observations generations total_tokens input_tokens output_tokens cache_hit_rate tool_calls  # noqa: E501 - the sentence of the contract
+    "observation": """cost_usd observations generations total_tokens input_tokens output_tokens cache_hit_rate
+        tool_calls
         time_to_first_token_p50_ms time_to_first_token_p95_ms tokens_per_second tool_error_rate retry_rate
         error_occurrences unpriced_generations double_counted_usd waste_usd""",
     "trace": """traces users cost_per_trace_usd cost_per_user_usd latency_mean_ms latency_p50_ms latency_p95_ms

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from etl.errors import ApiError, AuthError, ConfigError, Interrupted, Locked, RateLimited, SchemaMismatch
@@ -84,6 +85,12 @@ def site_of(sandbox: Sandbox, home: Path, **environ: str) -> Iterator[Site]:
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     with site_of(Sandbox(tiny_world()), tmp_path / "home") as made:
+        # This server listens elsewhere than the one of the copy; nothing else about it is new.
+        snapshot = made.settings.warehouse / "snapshots" / "1.duckdb"
+        snapshot.chmod(0o600)
+        with contextlib.closing(duckdb.connect(str(snapshot))) as connection:
+            url = made.settings.credentials()[0].base_url
+            connection.execute("update raw.projects set base_url = ?", [url])
         yield made
 
 
