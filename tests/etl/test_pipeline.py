@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -85,6 +86,23 @@ def site_of(sandbox: Sandbox, home: Path, **environ: str) -> Iterator[Site]:
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     with site_of(Sandbox(tiny_world()), tmp_path / "home") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def synced_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home after one run of the tiny world; tests work on copies of it."""
+    home = tmp_path_factory.mktemp("synced") / "home"
+    with site_of(Sandbox(tiny_world()), home) as made:
+        made.sync()
+    return home
+
+
+@pytest.fixture
+def synced(synced_home: Path, tmp_path: Path) -> Iterator[Site]:
+    """A site whose first run was at NOW."""
+    shutil.copytree(synced_home, tmp_path / "home", symlinks=True)
+    with site_of(Sandbox(tiny_world()), tmp_path / "home") as made:
         # This server listens elsewhere than the one of the copy; nothing else about it is new.
         snapshot = made.settings.warehouse / "snapshots" / "1.duckdb"
         snapshot.chmod(0o600)
@@ -129,61 +147,61 @@ def test_the_report_is_what_the_contract_says(site: Site, validate: Callable[[st
     assert second.summary().startswith("Nothing new; snapshot 1 stays current\n")
 
 
-def test_a_run_that_finds_nothing_publishes_nothing_but_has_looked(site: Site) -> None:
-    site.sync()
+def test_a_run_that_finds_nothing_publishes_nothing_but_has_looked(synced: Site) -> None:
     later = NOW + timedelta(days=10)
-    report = site.sync(now=later)
+    report = synced.sync(now=later)
     assert (report.status, report.snapshot) == ("unchanged", 1)
-    assert site.query("select as_of from meta.as_of") == [(NOW,)]
-    with contextlib.closing(State(site.settings.state_path)) as state:
+    assert synced.query("select as_of from meta.as_of") == [(NOW,)]
+    with contextlib.closing(State(synced.settings.state_path)) as state:
         assert {checked.until for checked in state.checked()} == {later}
-    site.sandbox.seen.clear()
-    site.sync(now=later + timedelta(minutes=10))
-    starts = [query["fromStartTime"] for query in site.requests("/v2/observations") if "core,basic" in query["fields"]]
+    synced.sandbox.seen.clear()
+    synced.sync(now=later + timedelta(minutes=10))
+    starts = [
+        query["fromStartTime"] for query in synced.requests("/v2/observations") if "core,basic" in query["fields"]
+    ]
     assert min(starts) == f"{(later - timedelta(hours=24)).isoformat(timespec='milliseconds')}Z"
 
 
-def test_without_the_state_the_watermark_of_the_snapshot_counts(site: Site) -> None:
-    site.sync()
+def test_without_the_state_the_watermark_of_the_snapshot_counts(synced: Site) -> None:
     later = NOW + timedelta(days=3)
-    site.sync(now=later)
-    site.settings.state_path.unlink()
-    site.sandbox.seen.clear()
-    assert site.sync(now=later).status == "unchanged"
-    starts = [query["fromStartTime"] for query in site.requests("/v2/observations") if "core,basic" in query["fields"]]
+    synced.sync(now=later)
+    synced.settings.state_path.unlink()
+    synced.sandbox.seen.clear()
+    assert synced.sync(now=later).status == "unchanged"
+    starts = [
+        query["fromStartTime"] for query in synced.requests("/v2/observations") if "core,basic" in query["fields"]
+    ]
     assert min(starts) == f"{(NOW - timedelta(hours=24)).isoformat(timespec='milliseconds')}Z"
 
 
-def test_a_broken_state_costs_one_warning(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    site.sync()
-    site.settings.state_path.write_bytes(b"broken" * 100)
-    assert site.sync().status == "unchanged"
+def test_a_broken_state_costs_one_warning(synced: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    synced.settings.state_path.write_bytes(b"broken" * 100)
+    assert synced.sync().status == "unchanged"
     assert capsys.readouterr().err.count("warning:") == 1
 
 
-def test_late_and_changed_rows_arrive_by_the_look_back(site: Site) -> None:
-    site.sync()
-    [late] = [one for one in site.sandbox.world.observations if one.id == site.sandbox.world.observations[-1].id][:1]
+def test_late_and_changed_rows_arrive_by_the_look_back(synced: Site) -> None:
+    [late] = [one for one in synced.sandbox.world.observations if one.id == synced.sandbox.world.observations[-1].id][
+        :1
+    ]
     near = END - HOUR
-    site.sandbox.insert(replace(late, id="late", start=near, end=near + 5, created=END, updated=END))
-    first = site.sync()
+    synced.sandbox.insert(replace(late, id="late", start=near, end=near + 5, created=END, updated=END))
+    first = synced.sync()
     assert first.entities["observations"].inserted == 1
-    version = site.sandbox.observation(late.trace_id, "late")
-    site.sandbox.update(version, updated=END + 1, name="renamed")
-    second = site.sync()
+    version = synced.sandbox.observation(late.trace_id, "late")
+    synced.sandbox.update(version, updated=END + 1, name="renamed")
+    second = synced.sync()
     assert (second.entities["observations"].updated, second.snapshot) == (1, 3)
-    assert site.query("select name from marts.observations where observation_id = 'late'") == [("renamed",)]
+    assert synced.query("select name from marts.observations where observation_id = 'late'") == [("renamed",)]
 
 
-def test_changed_rules_are_reason_enough_to_publish(site: Site) -> None:
-    site.sync()
-    report = site.with_outcome(resolved_tag="solved").sync()
+def test_changed_rules_are_reason_enough_to_publish(synced: Site) -> None:
+    report = synced.with_outcome(resolved_tag="solved").sync()
     assert (report.status, report.snapshot) == ("done", 2)
     assert all(not counts.has_changes for counts in report.entities.values())
 
 
-def test_both_families_give_the_same_rows(site: Site, tmp_path: Path) -> None:
-    site.sync()
+def test_both_families_give_the_same_rows(synced: Site, tmp_path: Path) -> None:
     with site_of(Sandbox(tiny_world(), generation="v3"), tmp_path / "legacy") as legacy:
         report = legacy.sync()
         assert report.generation == "legacy 3.150.0"
@@ -192,7 +210,7 @@ def test_both_families_give_the_same_rows(site: Site, tmp_path: Path) -> None:
             "select trace_id, observation_id, type, start_time, level, model, usage_details, total_cost, prompt_name"
         )
         same = f"{facts} from raw.observations where not is_synthetic order by all"
-        assert legacy.query(same) == site.query(same)
+        assert legacy.query(same) == synced.query(same)
 
 
 def test_a_server_that_is_upgraded_goes_on_without_a_gap(tmp_path: Path) -> None:
@@ -248,13 +266,12 @@ def test_nothing_at_all_is_an_error(site: Site) -> None:
     assert Warehouse(site.settings.warehouse).current() is None
 
 
-def test_a_slice_that_is_too_much_is_halved(site: Site, tmp_path: Path) -> None:
-    site.sync()
+def test_a_slice_that_is_too_much_is_halved(synced: Site, tmp_path: Path) -> None:
     with site_of(Sandbox(tiny_world()), tmp_path / "other") as strict:
         strict.sandbox.faults.add(Fault("422", "/v2/observations", times=None, wider_than_s=40 * 3600))
         report = strict.sync(since=NOW - timedelta(days=5))
         assert report.status == "done"
-        assert strict.query(EVERYTHING) == site.query(EVERYTHING)
+        assert strict.query(EVERYTHING) == synced.query(EVERYTHING)
         assert Landing(strict.settings.landing).unfinished() == []
 
 
@@ -392,11 +409,10 @@ def test_an_incremental_run_models_what_a_full_one_would(site: Site, tmp_path: P
             assert site.query(everything) == fresh.query(everything), mart
 
 
-def test_a_reader_is_not_disturbed_by_a_run(site: Site) -> None:
-    site.sync()
-    current = Warehouse(site.settings.warehouse).current()
+def test_a_reader_is_not_disturbed_by_a_run(synced: Site) -> None:
+    current = Warehouse(synced.settings.warehouse).current()
     assert current is not None
     with contextlib.closing(open_reader(current.path)) as reader:
-        site.with_outcome(resolved_tag="solved").sync()
-        site.with_outcome(resolved_tag="closed").sync()
+        synced.with_outcome(resolved_tag="solved").sync()
+        synced.with_outcome(resolved_tag="closed").sync()
         assert reader.execute("select count(*) from marts.traces").fetchall() == [(16,)]
