@@ -30,7 +30,7 @@ def money(x: Number, *, compact: bool = False) -> str:
         return MISSING
     sign, amount = "-" if x < 0 else "", abs(x)
     if 0 < amount < CENT:
-        digits = 1 - math.floor(math.log10(amount))
+        digits = 1 - int(f"{amount:.1e}".partition("e")[2])  # of the rounded amount: 0.00099996 is $0.0010
         text = f"{amount:.{digits}f}"
         return f"{sign}${text if float(text) < CENT else '0.01'}"
     if compact:
