@@ -36,6 +36,7 @@ from etl.settings import Credentials, Settings
 from etl.state import Checked, Run, State
 from etl.transform import outdated_parts, transform
 from etl.warehouse.snapshots import Build, Warehouse
+from etl.warehouse.spare import record_publication
 from etl.watermarks import Advance, Base, read_base
 
 __all__ = ["SyncOptions", "SyncReport", "sync"]
@@ -279,7 +280,13 @@ class _Sync:
         build.make_writable()
         as_of = advance.write(build.connection, run_id=report.run_id, now=self._now, is_demo=self._options.is_demo)
         self._stage("model")
-        transform(build.connection, definitions, as_of)
+        modelled = transform(build.connection, definitions, as_of)
+        record_publication(
+            build.connection,
+            run_id=report.run_id,
+            base_run_id=self._base.run_id if self._base else None,
+            is_full=modelled.is_full,
+        )
         self._stage("check")
         report.warnings += [str(failure) for failure in run_checks(build.connection)]
         report.is_suspicious = bool(report.warnings) or any(each.quarantined for each in loader.counts.values())

@@ -56,12 +56,12 @@ class Model:
         return (files("etl.models") / f"{self.path}.sql").read_text(encoding="utf-8")
 
 
-SCOPE_KEYS = {
-    "int_touched": "project_id, trace_id",
-    "int_touched_sessions": "project_id, session_id",
-    "int_touched_scores": "project_id, score_id",
+SCOPES = {
+    "int_touched": ("project_id, trace_id", "replaced_traces"),
+    "int_touched_sessions": ("project_id, session_id", "replaced_sessions"),
+    "int_touched_scores": ("project_id, score_id", "replaced_scores"),
 }
-"""The key columns of the tables that say what is replaced."""
+"""The tables that say what is replaced: their key columns, and where the keys of replaced rows are left behind."""
 
 BASE = (
     Model("seeds/model_state", "script"),
@@ -266,6 +266,9 @@ class _Run:
             run(EVERYTHING.text)
             run("delete from meta.prices")
         run(TOUCHED.text)
+        for keys, replaced in SCOPES.values():
+            columns = ", ".join(f"{key} varchar" for key in keys.split(", "))
+            run(f"create or replace temp table {replaced} ({columns})")
         for name, mart in mart_schema().items():
             if not mart.get("is_view"):
                 columns = ", ".join(f"{column} {about['type']}" for column, about in mart["columns"].items())
@@ -292,9 +295,9 @@ class _Run:
             return _count(run(f"insert into {model.name} by name {model.text}"))
         run(f"create or replace temp table fresh_rows as {model.text}")
         if model.scope:
-            keys = SCOPE_KEYS[model.scope]
-            gone = f"select ({keys}) from {model.scope} union select ({keys}) from fresh_rows"  # noqa: S608 - declared names
-            run(f"delete from {model.name} where ({keys}) in ({gone})")  # noqa: S608 - declared names
+            keys, replaced = SCOPES[model.scope]
+            run(f"insert into {replaced} select {keys} from {model.scope} union select {keys} from fresh_rows")  # noqa: S608 - declared names
+            run(f"delete from {model.name} where ({keys}) in (from {replaced})")  # noqa: S608 - declared names
         else:
             run(f"delete from {model.name}")  # noqa: S608 - declared names
         written = _count(run(f"insert into {model.name} by name from fresh_rows"))

@@ -6,7 +6,7 @@ where action <> 'unchanged';
 
 insert into touched_traces select distinct project_id, trace_id from changed;
 
-update raw.observations set deleted_at = null
+update raw.observations set deleted_at = null, run_id = (select run_id from this_load)
 where (project_id, trace_id, observation_id) in (
     select (project_id, trace_id, observation_id) from changed where action = 'return'
 );

@@ -12,7 +12,7 @@ select project_id, trace_id, session_id from raw.scores semi join changed using 
 insert into touched_traces select distinct project_id, trace_id from subjects where trace_id is not null;
 insert into touched_sessions select distinct project_id, session_id from subjects where session_id is not null;
 
-update raw.scores set deleted_at = null
+update raw.scores set deleted_at = null, run_id = (select run_id from this_load)
 where (project_id, score_id) in (select (project_id, score_id) from changed where action = 'return');
 
 delete from raw.scores

@@ -41,7 +41,17 @@ def open_reader(path: Path | str) -> duckdb.DuckDBPyConnection:
         WarehouseError: the file is not a warehouse, or can't be read.
     """
     resolved = Path(path).resolve()
-    if not resolved.is_file():
+    try:
+        return _open(resolved)
+    except WarehouseError:
+        if Path(path).resolve() == resolved:
+            raise
+    # The file was taken to build a later snapshot in, between the look at the link and the opening.
+    return open_reader(path)
+
+
+def _open(path: Path) -> duckdb.DuckDBPyConnection:
+    if not path.is_file():
         raise WarehouseMissing(f"There is no warehouse at {path}", hint="Run `tracehouse sync` or `tracehouse demo`")
     settings = {
         **CLOSED,
@@ -51,14 +61,14 @@ def open_reader(path: Path | str) -> duckdb.DuckDBPyConnection:
         "lock_configuration": "true",
     }
     try:
-        connection = duckdb.connect(str(resolved), read_only=True, config=settings)
+        connection = duckdb.connect(str(path), read_only=True, config=settings)
     except duckdb.Error as error:
         raise WarehouseError(
-            f"{resolved} can't be opened: {first_line(error)}",
+            f"{path} can't be opened: {first_line(error)}",
             hint="If the file is damaged, move it away and run `tracehouse sync --full`",
         ) from error
     try:
-        check_version(connection, resolved)
+        check_version(connection, path)
     except BaseException:
         connection.close()
         raise
@@ -91,6 +101,16 @@ def attach_build(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     )
     path.chmod(PRIVATE_MODE)
     connection.execute("use wh")
+
+
+def attach_beside(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Attach a snapshot as ``published``, read-only, beside what is in use."""
+    connection.execute(f"attach {_quoted(path)} as published (read_only)")
+
+
+def detach_beside(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let go of ``published``."""
+    connection.execute("detach published")
 
 
 def detach(connection: duckdb.DuckDBPyConnection) -> None:

@@ -1,10 +1,11 @@
 """Immutable snapshots and the link that names the current one: the write side and the read side.
 
     <warehouse>/current.duckdb -> snapshots/<n>.duckdb      the link is swapped in one step
-    <warehouse>/snapshots/<n>.duckdb                        never written again once it stands here
+    <warehouse>/snapshots/<n>.duckdb                        never written again while it stands here
     <warehouse>/building/                                   where the next one grows; all that a crash leaves behind
 
-A run builds beside what readers see and publishes at the end. Readers see a whole run or none of it.
+A run builds beside what readers see and publishes at the end. Readers see a whole run or none of it. What it builds in
+is the snapshot before the current one (see ``spare``), or a copy of the current one where that is still being read.
 """
 
 from __future__ import annotations
@@ -17,14 +18,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import duckdb
+
 from etl.errors import WarehouseError
-from etl.warehouse.attach import attach_build, attach_published, detach, explained, open_reader, open_workspace
+from etl.warehouse import spare as spare_file
+from etl.warehouse.attach import (
+    attach_beside,
+    attach_build,
+    attach_published,
+    detach,
+    detach_beside,
+    explained,
+    open_reader,
+    open_workspace,
+)
 from etl.warehouse.migrate import apply_migrations, check_version, newest_version
 
 __all__ = ["Build", "Snapshot", "Warehouse", "open_reader"]
 
 LINK = "current.duckdb"
-KEPT = 2  # the current snapshot and the one before it, which a reader may still be opening
+KEPT = 2  # the current snapshot and the spare, which a reader may still be opening
 FOLDER_MODE = 0o750
 PUBLISHED_MODE = 0o440
 BUILDING_MODE = 0o700  # DuckDB has no setting for the modes of the files it makes in there
@@ -65,7 +78,7 @@ class Build:
             self.make_writable()
 
     def make_writable(self) -> None:
-        """Go on with a copy that may be changed; calling it again does nothing. No transaction may be open.
+        """Go on with a file that may be changed; calling it again does nothing. No transaction may be open.
 
         Raises:
             WarehouseError: the disk refused.
@@ -75,7 +88,8 @@ class Build:
         detach(self.connection)
         if self.base is not None:
             with explained(self._path):
-                shutil.copyfile(self.base.path, self._path)
+                if not self._take_spare(self.base):
+                    shutil.copyfile(self.base.path, self._path)
         self._attach_writable()
 
     def publish(self) -> Snapshot:
@@ -94,7 +108,28 @@ class Build:
         with explained(self._path):
             attach_build(self.connection, self._path)
             apply_migrations(self.connection, self.base.path if self.base else self._path, now=self._now)
+            spare_file.forget_publication(self.connection)
         self.is_writable = True
+
+    def _take_spare(self, base: Snapshot) -> bool:
+        """Whether the build starts in the snapshot before the current one, which was brought up to it."""
+        spare = self._warehouse.spare(base)
+        if spare is None or not spare_file.take(spare.path, self._path):
+            return False
+        try:
+            attach_build(self.connection, self._path)
+        except duckdb.IOException:  # a reader that had found its path just before it was moved
+            spare_file.give_back(self._path, spare.path)
+            return False
+        attach_beside(self.connection, base.path)
+        try:
+            is_current = spare_file.catch_up(self.connection)
+        finally:
+            detach_beside(self.connection)
+            detach(self.connection)
+        if not is_current:
+            self._path.unlink()
+        return is_current
 
 
 class Warehouse:
@@ -113,6 +148,11 @@ class Warehouse:
             return None
         path = (self.path / target).resolve()
         return Snapshot(number=_number(path), path=path) if path.is_file() else None
+
+    def spare(self, current: Snapshot) -> Snapshot | None:
+        """The newest snapshot before the current one, where it still stands."""
+        older = [each for each in self._stored() if each.number < current.number]
+        return max(older, key=lambda each: each.number, default=None)
 
     @contextlib.contextmanager
     def building(self, *, now: datetime, from_empty: bool = False) -> Iterator[Build]:

@@ -1,0 +1,146 @@
+"""The snapshot before the current one, brought up to it: so a run writes what changed, not what is stored.
+
+Two files take turns. A run takes the older one, the spare, copies into it what the last publication changed, and goes
+on from there; the current one becomes the next spare. Rows come from the current snapshot, not from landed pages:
+those may be cleaned away, and a copied row can't differ. Where the spare doesn't fit (it isn't the one before, every
+row may differ, somebody reads it) the caller copies the current file instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+
+PINNED_MODE = 0o440
+TAKEN_MODE = 0o600
+
+CHANGED: Mapping[str, tuple[str, str]] = {
+    "raw.observations": ("project_id, trace_id, observation_id", ""),
+    "raw.scores": ("project_id, score_id", ""),
+    "marts.observations": ("project_id, trace_id", "changed_traces"),
+    "marts.traces": ("project_id, trace_id", "changed_traces"),
+    "marts.sessions": ("project_id, session_id", "changed_sessions"),
+    "marts.scores": ("project_id, score_id", "changed_scores"),
+}
+"""Large tables: the key of what is replaced, and the table of ``meta`` that names it; none: the rows name their run.
+
+Every other table is compared, and copied whole where it differs.
+"""
+
+
+def take(spare: Path, target: Path) -> bool:
+    """Move the spare out of readers' sight, unless one has it open.
+
+    A reader of another process holds the engine's lock on the file; one of this process shows as an instance that is
+    open already, because locks don't exclude their own process.
+
+    Returns:
+        False where it is read, broken or gone; it stays where it is.
+
+    Raises:
+        OSError: the disk refused.
+    """
+    try:
+        spare.chmod(TAKEN_MODE)
+        duckdb.connect(str(spare), read_only=False).close()
+    except FileNotFoundError:
+        return False
+    except duckdb.Error:
+        spare.chmod(PINNED_MODE)
+        return False
+    spare.rename(target)
+    return True
+
+
+def give_back(target: Path, spare: Path) -> None:
+    """Undo `take`: a reader came in between."""
+    target.chmod(PINNED_MODE)
+    target.rename(spare)
+
+
+def catch_up(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Make ``wh`` equal to ``published``, both attached; ``wh`` may be written to.
+
+    Returns:
+        False, with nothing written, where the one was not the start of the other.
+    """
+    if not _fits(connection):
+        return False
+    run = connection.execute
+    run("begin")
+    for table in _tables(connection, "published"):
+        if table not in CHANGED:
+            _copy_if_different(connection, table)
+            continue
+        key, names = CHANGED[table]
+        changed = f"published.meta.{names}" if names else f"published.{table}"
+        of_this_run = "" if names else "where run_id = (select run_id from published.meta.publication)"
+        keys = f"select ({key}) from {changed} {of_this_run}"  # noqa: S608 - declared names only
+        run(f"delete from wh.{table} where ({key}) in ({keys})")  # noqa: S608 - declared names only
+        rows = of_this_run or f"where ({key}) in ({keys})"
+        run(f"insert into wh.{table} by name from published.{table} {rows}")
+    run("commit")
+    return True
+
+
+def record_publication(
+    connection: duckdb.DuckDBPyConnection, *, run_id: str, base_run_id: str | None, is_full: bool
+) -> None:
+    """Write down in the build what it changes, for the file that comes after it.
+
+    Reads the tables ``replaced_traces``, ``replaced_sessions`` and ``replaced_scores`` that the models leave behind.
+
+    Args:
+        connection: the build.
+        run_id: of the run that publishes.
+        base_run_id: the run that published the snapshot it started from.
+        is_full: every row may be different.
+    """
+    run = connection.execute
+    run("begin")
+    run("delete from meta.publication")
+    run("insert into meta.publication values (?, ?, ?)", [run_id, base_run_id, is_full])
+    for what in ("traces", "sessions", "scores"):
+        run(f"delete from meta.changed_{what}")  # noqa: S608 - declared names only
+        if not is_full:
+            run(f"insert into meta.changed_{what} from replaced_{what}")
+    run("commit")
+
+
+def forget_publication(connection: duckdb.DuckDBPyConnection) -> None:
+    """What is built now is not what was published: without a new record nobody catches up from it."""
+    connection.execute("delete from meta.publication")
+
+
+def _fits(connection: duckdb.DuckDBPyConnection) -> bool:
+    shapes = [_shape(connection, name) for name in ("wh", "published")]
+    if shapes[0] != shapes[1] or "meta.publication" not in _tables(connection, "published"):
+        return False
+    before = connection.execute("select run_id from wh.meta.publication").fetchall()
+    after = connection.execute("select base_run_id, is_full from published.meta.publication").fetchall()
+    return bool(before) and after == [(before[0][0], False)]
+
+
+def _shape(connection: duckdb.DuckDBPyConnection, database: str) -> list[tuple[str, ...]]:
+    """Every column of every table, and every view's text."""
+    columns = "select schema_name, table_name, column_name, data_type from duckdb_columns() where database_name = ?"
+    views = "select schema_name, view_name, sql, '' from duckdb_views() where database_name = ? and not internal"
+    found = [*connection.execute(columns, [database]).fetchall(), *connection.execute(views, [database]).fetchall()]
+    return sorted(found)
+
+
+def _tables(connection: duckdb.DuckDBPyConnection, database: str) -> list[str]:
+    names = "select schema_name || '.' || table_name from duckdb_tables() where database_name = ? order by all"
+    return [name for (name,) in connection.execute(names, [database]).fetchall()]
+
+
+def _copy_if_different(connection: duckdb.DuckDBPyConnection, table: str) -> None:
+    run = connection.execute
+    one_way = f"select count(*) from (from published.{table} except all from wh.{table})"  # noqa: S608 - names of the catalog
+    other_way = f"select count(*) from (from wh.{table} except all from published.{table})"  # noqa: S608 - the same
+    if run(one_way).fetchall() == [(0,)] and run(other_way).fetchall() == [(0,)]:
+        return
+    run(f"delete from wh.{table}")  # noqa: S608 - names of the catalog
+    run(f"insert into wh.{table} by name from published.{table}")
