@@ -25,6 +25,7 @@ ETL_COMMANDS = {
     "sync": "etl.commands.sync:sync",
     "status": "etl.commands.status:status",
     "doctor": "etl.commands.doctor:doctor",
+    "reconcile": "etl.commands.reconcile:reconcile",
 }
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, nothing else there.")
@@ -141,4 +142,5 @@ ETL_SUMMARIES = {
     "sync": "Read what is new from Langfuse and publish it.",
     "status": "How fresh the data is, what is stored, how the last runs went.",
     "doctor": "Check keys, server, warehouse, configuration, disk and clock.",
+    "reconcile": "Compare counts and cost per day with the server's own.",
 }
