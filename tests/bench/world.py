@@ -20,9 +20,10 @@ PROJECT = "bench"
 MODELS = ("gpt-4o-mini-2024-07-18", "gpt-4o-2024-08-06", "claude-sonnet-4-20250514", "gemini-2.5-flash")
 NAMES = ("support-chat", "docs-rag", "coding-agent", "nightly-summary", "triage")
 WORDS = (
-    "order parcel refund invoice customer delivery address payment status question answer please thanks tomorrow "
-    "warehouse return size colour warranty cancel subscription account password"
-).split()
+    *("order", "parcel", "refund", "invoice", "customer", "delivery", "address", "payment", "status", "question"),
+    *("answer", "please", "thanks", "tomorrow", "warehouse", "return", "size", "colour", "warranty", "cancel"),
+    *("subscription", "account", "password"),
+)
 
 
 @dataclass
@@ -136,7 +137,8 @@ def _trace(rows: Rows, scores: Rows, number: int, at: int, rng: random.Random, t
         }
         rows.times.append(started)
         rows.full.append(json.dumps(record).encode())
-        rows.light.append(json.dumps({**head, "completionStartTime": None, "createdAt": later, "updatedAt": later}).encode())
+        light = {**head, "completionStartTime": None, "createdAt": later, "updatedAt": later}
+        rows.light.append(json.dumps(light).encode())
     if rng.random() < SCORES_PER_OBSERVATION * PER_TRACE:
         scored = at + 4000
         score = {
@@ -164,4 +166,5 @@ def _trace(rows: Rows, scores: Rows, number: int, at: int, rng: random.Random, t
 
 def iso(milliseconds: int) -> str:
     """As the API writes it."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{milliseconds % 1000:03d}Z"
+    moment = datetime.fromtimestamp(milliseconds // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
