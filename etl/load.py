@@ -20,6 +20,7 @@ import duckdb
 
 from etl.landing import LandedSlice
 from etl.load_fields import KNOWN_FIELDS
+from etl.redaction import Redactor
 
 BATCH_BYTES = 32_000_000  # of page bodies at a time; peak memory is a few times this
 
@@ -90,6 +91,7 @@ class Loader:
         base_urls: project id -> server, stored with the project.
         before_write: called before each change to the warehouse.
         payloads: input and output of observations are stored as well.
+        redactor: takes personal data out of what is stored and of the quarantine.
         counts: by entity.
     """
 
@@ -99,10 +101,13 @@ class Loader:
     base_urls: Mapping[str, str] = field(default_factory=dict)
     before_write: Callable[[], None] = lambda: None
     payloads: bool = True
+    redactor: Redactor | None = None
     counts: dict[str, Counts] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.connection.execute(_statement("prepare"))
+        if self.redactor is not None:
+            self.redactor.prepare(self.connection)
 
     @property
     def has_changes(self) -> bool:
@@ -135,6 +140,9 @@ class Loader:
         if target.table == "observations" and not self.payloads:
             run("update incoming set input = null, output = null")
         run(_statement("reject"))
+        if self.redactor is not None:
+            self.redactor.apply(self.connection, target.table)
+            self.redactor.apply_to_rejected(self.connection)
         run(_statement(f"plan_{target.table}"))
         run(_statement("unknown_fields_now"), {"known": sorted(KNOWN_FIELDS[batch.entity])})
         run(_statement("rejected_now"))

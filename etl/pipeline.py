@@ -31,6 +31,7 @@ from etl.lock import hold
 from etl.logs import log_to_file
 from etl.planning import ENTITIES, ProjectPlan, plan_project
 from etl.progress import Progress
+from etl.redaction import Redactor, remember_rules, rules_changed
 from etl.report import Status, SyncOptions, SyncReport
 from etl.settings import Credentials, Settings
 from etl.state import Checked, Run, State
@@ -67,6 +68,7 @@ def sync(
     """
     credentials = settings.credentials()
     _check_entities(options.entities)
+    redactor = Redactor.of(settings)
     run_id = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     with contextlib.ExitStack() as stack:
         if not options.dry_run:
@@ -76,7 +78,7 @@ def sync(
         stack.callback(state.close)
         if state.warning:
             progress.warn(state.warning)
-        run = _Sync(settings, credentials, state, now, options, progress, stop, run_id)
+        run = _Sync(settings, credentials, state, now, options, progress, stop, run_id, redactor)
         return run.plan_only() if options.dry_run else run.recorded()
 
 
@@ -99,6 +101,7 @@ class _Sync:
         progress: Progress,
         stop: threading.Event,
         run_id: str,
+        redactor: Redactor | None,
     ) -> None:
         self._settings = settings
         self._credentials = credentials
@@ -107,6 +110,7 @@ class _Sync:
         self._options = options
         self._progress = progress
         self._stop = stop
+        self._redactor = redactor
         self._warehouse = Warehouse(settings.warehouse)
         self._landing = Landing(settings.landing)
         self._clients: list[Client] = []
@@ -153,16 +157,16 @@ class _Sync:
                     base_urls=urls,
                     before_write=build.make_writable,
                     payloads=self._settings.definitions.sync.payloads,
+                    redactor=self._redactor,
                 )
+                self._tighten(build)
                 self.report.entities = loader.counts
                 self._fetch_and_load(plans, loader)
                 self._raise_if_nothing(bool(self._loaded))
                 advance = Advance(plans, self._loaded)
                 is_published = self._publish(build, loader, advance)
             self._stage("finish")
-            self._landing.mark_loaded(self._loaded, self.report.run_id)
-            sync = self._settings.definitions.sync
-            self._landing.clean(self._now, sync.landing_days, sync.landing_gigabytes * GIGABYTE)
+            self._put_landing_aside()
             self._finish_report("done" if is_published else "unchanged")
         if is_published:
             return advance.checked(self.report.run_id)
@@ -293,6 +297,35 @@ class _Sync:
         self._stage("publish")
         report.snapshot = build.publish().number
         return True
+
+    def _tighten(self, build: Build) -> None:
+        """Apply rules of redaction that are new to what is stored already."""
+        names = self._redactor.names if self._redactor else set()
+        added, dropped = rules_changed(build.connection, names)
+        if dropped:
+            self.report.warnings.append(
+                "[redact] lets more through than before: what was redacted stays so until `tracehouse sync --full`"
+            )
+        if not added and not dropped:
+            return
+        build.make_writable()
+        if added and self._redactor is not None and build.base is not None:
+            self._redactor.prepare(build.connection)
+            rows = self._redactor.rewrite_stored(build.connection, self.report.run_id)
+            self._progress.note(f"[redact] changed: {rows:,} stored rows were redacted again")
+            build.is_secret = True
+        remember_rules(build.connection, names)
+
+    def _put_landing_aside(self) -> None:
+        """Keep what was loaded for its days; of a project with redaction nothing stays."""
+        sync = self._settings.definitions.sync
+        if self._redactor is None:
+            self._landing.mark_loaded(self._loaded, self.report.run_id)
+            self._landing.clean(self._now, sync.landing_days, sync.landing_gigabytes * GIGABYTE)
+            return
+        for slice_ in self._loaded:
+            self._landing.discard(slice_)
+        self._landing.clean(self._now, keep_days=0, keep_bytes=0)
 
     def _raise_if_nothing(self, has_something: bool) -> None:  # noqa: FBT001 - a private question with one answer
         """An error is raised when it left nothing to do, and reported otherwise; refused keys come first."""

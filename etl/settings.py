@@ -127,6 +127,29 @@ class ExperimentSettings:
 
 
 @dataclass(frozen=True)
+class OwnPattern:
+    """What else is personal: ``[redact.own.<name>]``; a regular expression of RE2."""
+
+    pattern: str
+
+
+@dataclass(frozen=True)
+class RedactSettings:
+    """What never enters the warehouse: ``[redact]``. Nothing is redacted unless it is named here."""
+
+    patterns: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()  # such as input.customer.name
+    hash_ids: tuple[str, ...] = ()  # user_id, session_id, author_id; those that match a pattern are hashed anyway
+    key_env: str = "TRACEHOUSE_REDACT_KEY"  # names the variable that holds the key of the hashes
+    own: Mapping[str, OwnPattern] = field(default_factory=dict)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether any rule is named."""
+        return bool(self.patterns or self.paths or self.hash_ids or self.own)
+
+
+@dataclass(frozen=True)
 class Definitions:
     """All of ``tracehouse.toml``."""
 
@@ -135,6 +158,7 @@ class Definitions:
     display: DisplaySettings = field(default_factory=DisplaySettings)
     outcome: OutcomeSettings = field(default_factory=OutcomeSettings)
     flow: FlowSettings = field(default_factory=FlowSettings)
+    redact: RedactSettings = field(default_factory=RedactSettings)
     price: tuple[PriceSettings, ...] = ()
     budget: tuple[BudgetSettings, ...] = ()
     score: Mapping[str, ScoreSettings] = field(default_factory=dict)

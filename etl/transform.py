@@ -285,6 +285,12 @@ class _Run:
             "[outcome]": _digest(definitions.outcome),
             "[flow]": _digest(definitions.flow),
             "[[price]]": _digest(definitions.price),
+            "[redact]": _digest(
+                definitions.redact.patterns,
+                definitions.redact.paths,
+                definitions.redact.hash_ids,
+                sorted(definitions.redact.own.items()),
+            ),
             "[score]": _digest(sorted(definitions.score.items())),
         }
 

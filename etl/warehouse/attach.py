@@ -108,6 +108,16 @@ def attach_beside(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     connection.execute(f"attach {_quoted(path)} as published (read_only)")
 
 
+def copy_to(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Write everything of ``wh`` into a new file."""
+    options = f"storage_version '{STORAGE_VERSION}', recovery_mode no_wal_writes"
+    connection.execute(f"attach {_quoted(path)} as rewritten ({options})")
+    path.chmod(PRIVATE_MODE)
+    connection.execute("copy from database wh to rewritten")
+    connection.execute("checkpoint rewritten")
+    connection.execute("detach rewritten")
+
+
 def detach_beside(connection: duckdb.DuckDBPyConnection) -> None:
     """Let go of ``published``."""
     connection.execute("detach published")

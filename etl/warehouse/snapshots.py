@@ -26,6 +26,7 @@ from etl.warehouse.attach import (
     attach_beside,
     attach_build,
     attach_published,
+    copy_to,
     detach,
     detach_beside,
     explained,
@@ -58,12 +59,14 @@ class Build:
         connection: the warehouse is attached to it as ``wh`` and in use: the current snapshot, read-only, until
             ``make_writable`` replaces it by a copy. Temporary tables survive that.
         base: the snapshot that it starts from; None when it starts empty.
+        is_secret: what was stored before must be gone: the file is written anew, and older snapshots are dropped.
     """
 
     def __init__(self, warehouse: Warehouse, path: Path, base: Snapshot | None, now: datetime) -> None:
         self.connection = open_workspace(path.with_name("spill"))
         self.base = base
         self.is_writable = False
+        self.is_secret = False
         self._warehouse = warehouse
         self._path = path
         self._now = now
@@ -100,9 +103,19 @@ class Build:
         """
         with explained(self._warehouse.path):
             self.connection.execute("checkpoint wh")
+            path = self._rewritten() if self.is_secret else self._path
             detach(self.connection)
             self.connection.close()
-            return self._warehouse.adopt(self._path)
+            published = self._warehouse.adopt(path)
+        if self.is_secret:
+            self._warehouse.prune(kept=1)
+        return published
+
+    def _rewritten(self) -> Path:
+        """The same content in a new file: blocks that were freed may still hold what they held."""
+        path = self._path.with_name("rewritten.duckdb")
+        copy_to(self.connection, path)
+        return path
 
     def _attach_writable(self) -> None:
         with explained(self._path):
@@ -196,13 +209,13 @@ class Warehouse:
         self.prune()
         return Snapshot(number=number, path=target.resolve())
 
-    def prune(self) -> None:
+    def prune(self, kept: int = KEPT) -> None:
         """Remove snapshots that no reader starts on any more; a reader that still has one open keeps its content."""
         current = self.current()
         if current is None:
             return
         for snapshot in self._stored():
-            if snapshot.number <= current.number - KEPT:
+            if snapshot.number <= current.number - kept:
                 snapshot.path.unlink(missing_ok=True)
 
     def recover(self) -> None:
