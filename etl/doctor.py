@@ -11,16 +11,19 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Literal
 
+from etl.budget import PLANS, USUAL_ROW_BYTES, Need, Traffic, need
 from etl.errors import ApiError, ConfigError, TracehouseError
 from etl.langfuse.capabilities import Capabilities, detect
 from etl.langfuse.client import Client
 from etl.langfuse.limiter import Limiter
+from etl.reread import statement
 from etl.settings import Credentials, Settings
 from etl.warehouse.snapshots import Warehouse, open_reader
 
 FREE_DISK_WARN_BYTES = 2_000_000_000
 FREE_DISK_FAIL_BYTES = 200_000_000
 CLOCK_SKEW_WARN_S = 60.0
+EXAMPLE = Traffic(observations_per_day=100_000, scores_per_day=5_000)  # before a first sync has told more
 
 
 @dataclass(frozen=True)
@@ -107,12 +110,53 @@ def _server(credentials: Credentials, settings: Settings, now: datetime) -> list
             return [Check(name, "fail", error.message, error.hint)]
     checks = [Check(name, "ok", f"{credentials.base_url} is {found.version}, project {found.project_name}")]
     checks.append(Check("generation", "ok", _generation_text(found)))
+    if found.family == "modern":
+        checks.append(_budget(settings, is_cloud=found.is_cloud))
     if skew_s is not None and abs(skew_s) > CLOCK_SKEW_WARN_S:
         remedy = "Set this machine's clock (NTP); rows near now may be read late"
         checks.append(Check("clock", "warn", f"this machine is {skew_s:+.0f} s from the server", remedy))
     elif skew_s is not None:
         checks.append(Check("clock", "ok", f"within {abs(skew_s):.0f} s of the server"))
     return checks
+
+
+def _budget(settings: Settings, *, is_cloud: bool) -> Check:
+    """What a run every ten minutes needs, against each plan of Cloud; the plan itself can't be asked for."""
+    traffic = _traffic(settings.warehouse)
+    needed = need(traffic or EXAMPLE, settings.definitions.sync)
+    rows = f"{(traffic or EXAMPLE).observations_per_day:,.0f} observations a day"
+    found = rows if traffic else f"no data yet; at {rows}"
+    detail = f"{found}, every 10 min: {needed.average:.0f} requests a run on average, {needed.worst:,} at worst"
+    if not is_cloud:
+        return Check("request budget", "ok", f"{detail}; a server of your own has no limit")
+    detail += "; " + ", ".join(
+        f"{plan.name} {plan.general}/min: {_minutes(plan.minutes(needed.worst))}" for plan in PLANS
+    )
+    return Check("request budget", "ok" if needed.fits(PLANS[0]) else "warn", detail, _budget_remedy(needed))
+
+
+def _budget_remedy(needed: Need) -> str:
+    tight = [plan.name for plan in PLANS if not needed.fits(plan)]
+    if not tight:
+        return ""
+    plans = " and ".join(tight) if len(tight) < len(PLANS) else "every plan"
+    return f"On {plans} a run takes longer than 10 min: use --every 30m, or a shorter [sync] lookback_hours"
+
+
+def _minutes(minutes: float) -> str:
+    return f"{max(1, round(60 * minutes))} s" if minutes < 1 else f"{minutes:.0f} min"
+
+
+def _traffic(warehouse: Path) -> Traffic | None:
+    current = Warehouse(warehouse).current()
+    if current is None:
+        return None
+    try:
+        with contextlib.closing(open_reader(current.path)) as connection:
+            [(observations, scores, row_bytes, models)] = connection.execute(statement("traffic")).fetchall()
+    except TracehouseError:
+        return None
+    return Traffic(observations or 0, scores or 0, row_bytes or USUAL_ROW_BYTES, models) if observations else None
 
 
 def _generation_text(found: Capabilities) -> str:

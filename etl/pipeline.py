@@ -11,6 +11,7 @@ ends anywhere leaves either the old snapshot or the new one, and what it landed 
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import secrets
 import signal
@@ -19,24 +20,27 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from etl import deletions
 from etl.checks import run_checks
 from etl.errors import ApiError, AuthError, ConfigError, Interrupted, TracehouseError
-from etl.fetch import Fetcher, Source
+from etl.fetch import Fetcher, Source, Task
 from etl.landing import Landing, Slice
 from etl.langfuse.capabilities import Capabilities, detect
 from etl.langfuse.client import Client
 from etl.langfuse.limiter import Limiter
-from etl.load import BATCH_BYTES, Loader
+from etl.load import BATCH_BYTES, Counts, Loader
 from etl.lock import hold
 from etl.logs import log_to_file
-from etl.planning import ENTITIES, ProjectPlan, plan_project
+from etl.planning import ENTITIES, Key, Memory, ProjectPlan, plan_project
 from etl.progress import Progress
 from etl.redaction import Redactor, remember_rules, rules_changed
 from etl.report import Status, SyncOptions, SyncReport
+from etl.reread import Rereading, held_rows, light_landing, looked_back
 from etl.settings import Credentials, Settings
-from etl.state import Checked, Run, State
+from etl.state import Checked, Missing, Run, State
+from etl.totals import shortfalls
 from etl.transform import outdated_parts, transform
-from etl.warehouse.snapshots import Build, Warehouse
+from etl.warehouse.snapshots import Build, Warehouse, open_reader
 from etl.warehouse.spare import record_publication
 from etl.watermarks import Advance, Base, read_base
 
@@ -118,6 +122,8 @@ class _Sync:
         self._loaded: list[Slice] = []
         self._base: Base | None = None
         self._starts_empty = False
+        self._looked_back: list[Key] = []
+        self._missing: list[Missing] | None = None
         self._began = time.monotonic()
         self.report = SyncReport(run_id=run_id)
 
@@ -130,12 +136,13 @@ class _Sync:
             self._remember("interrupted" if isinstance(error, Interrupted) else "failed", [], error)
             raise
         self._remember(self.report.status, checked, self.report.error)
+        self._state.remember_looks(looked_back=self._looked_back, now=self._now, missing=self._missing)
         return self.report
 
     def plan_only(self) -> SyncReport:
         """What the run would read."""
         with self._open_sources() as sources:
-            slices = [task.slice for plan in self._plans(sources) for task in plan.tasks]
+            slices = [task.slice for plan in self._plans(sources) for task in (*plan.tasks, *plan.light_tasks)]
         self._raise_if_nothing(bool(slices))
         self.report.planned = [
             f"{each.project_id} {each.entity} {each.start.isoformat()}Z to {each.end.isoformat()}Z" for each in slices
@@ -161,10 +168,15 @@ class _Sync:
                 )
                 self._tighten(build)
                 self.report.entities = loader.counts
-                self._fetch_and_load(plans, loader)
+                for entity in (each.entity for plan in plans for each in plan.entities):
+                    loader.counts.setdefault(entity, Counts())
+                rereading = Rereading(build.connection, self._now)
+                self._fetch_and_load(plans, loader, rereading)
                 self._raise_if_nothing(bool(self._loaded))
+                self._settle(plans, loader, rereading)
                 advance = Advance(plans, self._loaded)
                 is_published = self._publish(build, loader, advance)
+                self.report.warnings += rereading.warnings
             self._stage("finish")
             self._put_landing_aside()
             self._finish_report("done" if is_published else "unchanged")
@@ -220,7 +232,22 @@ class _Sync:
         return options.is_demo and options.full
 
     def _plans(self, sources: list[Source]) -> list[ProjectPlan]:
-        watermarks = {} if self._base is None or self._starts_empty else self._watermarks(self._base)
+        with contextlib.ExitStack() as stack:
+            return self._planned(sources, self._memory(stack))
+
+    def _memory(self, stack: contextlib.ExitStack) -> Memory:
+        current = self._warehouse.current()
+        if current is None or self._base is None or self._starts_empty:
+            return Memory()
+        reader = stack.enter_context(contextlib.closing(open_reader(current.path)))
+        return Memory(
+            watermarks=self._watermarks(self._base),
+            looked_back=self._state.looked_back(),
+            missing=self._state.missing(),
+            held=functools.partial(held_rows, reader),
+        )
+
+    def _planned(self, sources: list[Source], memory: Memory) -> list[ProjectPlan]:
         plans = []
         for source in sources:
             try:
@@ -230,7 +257,7 @@ class _Sync:
                     options=self._options,
                     settings=self._settings.definitions.sync,
                     landing=self._landing,
-                    watermarks=watermarks,
+                    memory=memory,
                     progress=self._progress,
                 )
             except Interrupted as error:
@@ -250,15 +277,20 @@ class _Sync:
                 known[key] = max(known[key], checked.until)
         return known
 
-    def _fetch_and_load(self, plans: list[ProjectPlan], loader: Loader) -> None:
+    def _fetch_and_load(self, plans: list[ProjectPlan], loader: Loader, rereading: Rereading) -> None:
         self._stage("fetch")
         projects = {plan.source.project_id for plan in plans}
         self._load(loader, projects)  # what an earlier run has landed and not published
-        sync = self._settings.definitions.sync
-        fetcher = Fetcher(self._landing, sync, self._progress, self._stop, self._clients, self._errors)
-        tasks = sorted((task for plan in plans for task in plan.tasks), key=lambda task: task.slice.end, reverse=True)
+        tasks = [task for plan in plans for task in plan.tasks] + self._compare(plans, rereading)
+        sources = {plan.source.project_id: plan.source for plan in plans}
+        read_before = _read_before(plans)
+        changed = set(rereading.changed)  # their light form was looked at
         waiting = 0
-        for slice_ in fetcher.run(tasks):
+        for slice_ in self._fetcher(self._landing).run(sorted(tasks, key=lambda task: task.slice.end, reverse=True)):
+            if slice_ not in changed and slice_.end <= read_before.get(
+                (slice_.project_id, slice_.entity), slice_.start
+            ):
+                rereading.look(slice_, self._landing.paths(slice_), sources[slice_.project_id])
             waiting += sum(path.stat().st_size for path in self._landing.paths(slice_))
             if waiting >= BATCH_BYTES and not self._stop.is_set():
                 self._load(loader, projects)
@@ -267,6 +299,38 @@ class _Sync:
             raise self._interrupted()
         self._stage("load")
         self._load(loader, projects)
+
+    def _fetcher(self, landing: Landing) -> Fetcher:
+        sync = self._settings.definitions.sync
+        return Fetcher(landing, sync, self._progress, self._stop, self._clients, self._errors)
+
+    def _compare(self, plans: list[ProjectPlan], rereading: Rereading) -> list[Task]:
+        """What has to be read in full, after what was read before has been read again in its light form."""
+        light = light_landing(self._landing)
+        sources = {plan.source.project_id: plan.source for plan in plans}
+        changed: list[Task] = []
+        for slice_ in self._fetcher(light).run([task for plan in plans for task in plan.light_tasks]):
+            source = sources[slice_.project_id]
+            found = rereading.compare(slice_, light.paths(slice_), source)
+            light.discard(slice_)
+            changed += [Task(source, each) for each in found if not self._landing.progress(each).is_complete]
+            for each in found:
+                self._progress.planned(each.entity, slices=1, rows=None)
+        if self._stop.is_set():
+            raise self._interrupted()
+        return changed
+
+    def _settle(self, plans: list[ProjectPlan], loader: Loader, rereading: Rereading) -> None:
+        """Judge what was missing, and hold a first reading against the server's totals."""
+        if not self._options.is_demo:
+            deletions.begin(loader.connection, self._state.missing())
+            self._missing = deletions.settle(loader)
+        self._looked_back = looked_back(plans, self._loaded, rereading)
+        if not self._errors:
+            try:
+                rereading.warnings += shortfalls(plans, loader.counts)
+            except Interrupted as error:
+                raise self._interrupted() from error
 
     def _load(self, loader: Loader, projects: set[str]) -> None:
         known = set(self._loaded)
@@ -371,3 +435,9 @@ class _Sync:
     def _stage(self, name: str) -> None:
         LOG.info("run=%s stage=%s", self.report.run_id, name)
         self._progress.stage(name)
+
+
+def _read_before(plans: list[ProjectPlan]) -> dict[Key, datetime]:
+    """The watermarks before this run."""
+    known = ((plan.source.project_id, each.entity, each.watermark) for plan in plans for each in plan.entities)
+    return {(project_id, entity): watermark for project_id, entity, watermark in known if watermark is not None}

@@ -7,11 +7,14 @@ late and change later, and no list can be asked for what was changed.
 A *slice* is the unit of reading, of resuming and of retrying. Slices cover the window exactly and run at the same
 time, newest first. How a window is cut:
 
-- a narrow one (a regular run): at the watermark, then evenly into at most 8 slices;
-- a wide one whose rows the server can count (`Volume`): so that each slice holds about `rows_per_slice`; stretches
-  without rows cost nothing, because they belong to the slice beside them. At most one page per slice is not full:
-  the overhead over one endless list is under one request in ten;
+- one whose rows are known (`Volume`), because the warehouse holds them already or the server counts them: so that
+  each slice holds about `rows_per_slice`; stretches without rows cost nothing, because they belong to the slice
+  beside them. At most one page per slice is not full: the overhead over one endless list is under one request in ten;
+- a narrow one (what is new in a regular run): evenly into at most 8 slices;
 - a wide one without counts: one day, then 2, 4, 8 days back and so on; 50 years are 16 slices.
+
+How far a run looks back has three depths, so that a frequent run costs few requests: the last hour in every run, a
+day of observations and traces each hour, three days of scores each six hours.
 """
 
 from __future__ import annotations
@@ -32,6 +35,8 @@ SHORTEST = timedelta(milliseconds=1)  # the API's resolution
 
 # The legacy family answers from a queue, usually within seconds, and its pages shift while rows arrive.
 SETTLE = {"modern": timedelta(0), "legacy": timedelta(minutes=2)}
+DUE_TOLERANCE = timedelta(minutes=1)  # cron is never exact to the second
+SECOND_LOOK_AFTER = timedelta(hours=6)  # what is missing is looked for again then, before it counts as deleted
 SESSION_LOOKBACK = timedelta(hours=1)  # sessions are only ever inserted
 
 # About 20 pages each where pages hold 100 rows, 10 to 50 where they hold more; 50 pages bound the drift in page style.
@@ -81,12 +86,35 @@ class Reach:
 
 
 def lookback(entity: str, sync: SyncSettings) -> timedelta:
-    """How far behind its watermark an entity is read again."""
+    """How far behind its watermark an entity is read again, when that is due."""
     if entity == "scores":
         return timedelta(hours=sync.score_lookback_hours)
     if entity == "sessions":
         return SESSION_LOOKBACK
     return timedelta(hours=sync.lookback_hours)
+
+
+def depth(entity: str, sync: SyncSettings, *, looked_back: datetime | None, now: datetime) -> timedelta:
+    """How far behind its watermark an entity is read again by a run that begins ``now``.
+
+    Args:
+        entity: what is read.
+        sync: the depths, and how often the deep one is due.
+        looked_back: when the deep one was last done to its end; None: not known, so it is due.
+        now: naive UTC.
+    """
+    whole = lookback(entity, sync)
+    hours = sync.score_lookback_every_hours if entity == "scores" else sync.lookback_every_hours
+    is_due = looked_back is None or not timedelta(0) <= now - looked_back < timedelta(hours=hours) - DUE_TOLERANCE
+    return whole if is_due else min(whole, timedelta(hours=sync.recent_hours))
+
+
+def hours_of(moments: Iterable[datetime], outside: Window | None, most: int) -> list[Window]:
+    """The whole hours that hold these moments, oldest first and no more than ``most``, but for those in a window."""
+    hours = sorted({moment.replace(minute=0, second=0, microsecond=0) for moment in moments})
+    covered = [(outside.start, outside.end)] if outside else []
+    found = [left for hour in hours for left in uncovered(Window(hour, hour + timedelta(hours=1)), covered)]
+    return found[:most]
 
 
 def window(
@@ -125,6 +153,7 @@ def plan(
     window: Window,
     watermark: datetime | None,
     slice_length: timedelta,
+    volumes: Sequence[Volume] | None = None,
     measure: Callable[[Window], Sequence[Volume] | None] | None = None,
     landed: Iterable[tuple[Slice, datetime]] = (),
     lookback: timedelta = timedelta(0),
@@ -140,7 +169,8 @@ def plan(
         window: what to read.
         watermark: a slice never lies on both sides of it.
         slice_length: shorter slices are not made of a narrow window.
-        measure: counts the server's rows; called once, and only for a wide window.
+        volumes: where the rows are, where that is known already.
+        measure: counts the server's rows; called once, and only for a wide window without ``volumes``.
         landed: what earlier runs have read and not loaded yet, or only begun, with the time it was seen. Rows that
             were younger than ``lookback`` then are read again, as they always are.
         lookback: see ``landed``.
@@ -150,7 +180,8 @@ def plan(
         for slice_, seen_at in landed
         if (slice_.project_id, slice_.entity, slice_.family) == (project_id, entity, family)
     ]
-    volumes = measure(window) if measure is not None and window.is_wide else None
+    if volumes is None and measure is not None and window.is_wide:
+        volumes = measure(window)
     rows = ROWS_PER_SLICE.get(entity, LEGACY_ROWS_PER_SLICE)
     if family == "legacy":
         rows = min(rows, LEGACY_ROWS_PER_SLICE)

@@ -1,42 +1,85 @@
 """Which slices a run reads of one project: the lists without times whole, the others from their watermarks on.
 
-Gathers what the pure ``plan`` needs: what the server offers and counts, what earlier runs have landed.
+Gathers what the pure ``plan`` needs: what the server offers and counts, what the warehouse holds, what earlier runs
+have landed and remember. What lies behind a watermark is read again in its light form where there is one
+(``etl.reread``), in full where there is none or where that was asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from etl.fetch import Source, Task
 from etl.landing import Landing, Slice
 from etl.langfuse import source as langfuse
-from etl.plan import Reach, Volume, Window, lookback, plan, whole, window
+from etl.plan import SECOND_LOOK_AFTER, Reach, Volume, Window, depth, hours_of, lookback, plan, whole, window
 from etl.progress import Progress
 from etl.report import SyncOptions
 from etl.settings import SyncSettings
+from etl.state import Missing
 
 ENTITIES = ("observations", "traces", "scores", "sessions", "models", "score_configs", "projects")
+MOST_FOLLOW_UPS = 4
+"""Hours that one run looks at again only because something was missing there, per entity."""
+
+Key = tuple[str, str]
+"""Project and entity."""
+Held = Callable[[str, str, Window], Sequence[Volume]]
+"""Where the warehouse's rows of a project and entity are."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What earlier runs left behind.
+
+    Attributes:
+        watermarks: an entity that is missing is read from the beginning.
+        looked_back: when the whole look-back was last done.
+        missing: rows that the server left out of an earlier reading.
+        held: counts what the warehouse holds.
+    """
+
+    watermarks: Mapping[Key, datetime] = field(default_factory=dict)
+    looked_back: Mapping[Key, datetime] = field(default_factory=dict)
+    missing: Sequence[Missing] = ()
+    held: Held = lambda _project_id, _entity, _window: ()
 
 
 @dataclass(frozen=True)
 class EntityPlan:
-    """What is read of one entity with times, and from which watermark on."""
+    """What is read of one entity with times, and from which watermark on.
+
+    Attributes:
+        window: everything, what is new and what is read again.
+        again: what of it lies behind the watermark.
+        is_deep: whether that is the whole look-back or more.
+        is_light: whether it is first asked for in its light form.
+    """
 
     entity: str
     family: str
     window: Window
     watermark: datetime | None
+    again: Window | None = None
+    is_deep: bool = False
+    is_light: bool = False
 
 
 @dataclass(frozen=True)
 class ProjectPlan:
-    """What is read of one project."""
+    """What is read of one project.
+
+    Attributes:
+        tasks: in full.
+        light_tasks: in their light form, to compare with the warehouse.
+    """
 
     source: Source
     entities: tuple[EntityPlan, ...]
     tasks: tuple[Task, ...]
+    light_tasks: tuple[Task, ...] = ()
 
 
 def plan_project(
@@ -46,7 +89,7 @@ def plan_project(
     options: SyncOptions,
     settings: SyncSettings,
     landing: Landing,
-    watermarks: Mapping[tuple[str, str], datetime],
+    memory: Memory,
     progress: Progress,
 ) -> ProjectPlan:
     """Plan one project's reading.
@@ -57,7 +100,7 @@ def plan_project(
         options: what is asked of the run.
         settings: look-backs and the length of slices.
         landing: what earlier runs have begun is gone on with; what they finished is not read again.
-        watermarks: by project and entity; an entity that is missing is read from the beginning.
+        memory: what earlier runs left behind.
         progress: is told how much there is to read.
 
     Raises:
@@ -67,14 +110,8 @@ def plan_project(
     families: dict[str, str] = dict(langfuse.entities(source.capabilities))
     wanted = [name for name in ENTITIES if options.entities is None or name in options.entities]
     seen, tasks = _landed(source, landing, families, wanted, options)
+    light_tasks: list[Task] = []
     entities = []
-    reach = Reach(
-        full=options.full,
-        since=options.since,
-        deep=options.deep,
-        until=options.until,
-        retention_days=source.capabilities.retention_days,
-    )
     for entity in wanted:
         if entity in langfuse.REFERENCE_PATHS:
             tasks.append(Task(source, whole(project_id=source.project_id, entity=entity, now=now)))
@@ -82,28 +119,129 @@ def plan_project(
             continue
         if entity not in families:
             continue
-        watermark = watermarks.get((source.project_id, entity))
-        depth = lookback(entity, settings)
-        found = window(now=now, family=families[entity], watermark=watermark, lookback=depth, reach=reach)
-        if found is None:
+        planned = _Planner(source, entity, families[entity], now, options, settings, memory, seen)
+        if planned.found is None:
             continue
-        counter = _Counter(source, entity)
-        slices = plan(
-            project_id=source.project_id,
-            entity=entity,
-            family=families[entity],
-            window=found,
-            watermark=watermark,
-            slice_length=timedelta(hours=settings.slice_hours),
-            measure=counter,
-            landed=seen,
-            lookback=depth,
+        entities.append(planned.entity_plan())
+        tasks += [Task(source, each) for each in planned.full_slices()]
+        light_tasks += [Task(source, each) for each in planned.light_slices()]
+        count = sum(task.slice.entity == entity for task in tasks)
+        progress.planned(entity, slices=count, rows=planned.rows)
+    return ProjectPlan(source, tuple(entities), tuple(tasks), tuple(light_tasks))
+
+
+class _Planner:
+    """One entity of one project."""
+
+    def __init__(
+        self,
+        source: Source,
+        entity: str,
+        family: str,
+        now: datetime,
+        options: SyncOptions,
+        settings: SyncSettings,
+        memory: Memory,
+        seen: Sequence[tuple[Slice, datetime]],
+    ) -> None:
+        self.rows: int | None = None
+        self._source = source
+        self._entity = entity
+        self._family = family
+        self._now = now
+        self._slice_length = timedelta(hours=settings.slice_hours)
+        self._memory = memory
+        self._seen = seen
+        key = (source.project_id, entity)
+        self._watermark = memory.watermarks.get(key)
+        self._is_full = options.full or options.since is not None
+        self._light = None if self._is_full else langfuse.LIGHT_FORMS.get((entity, family))
+        self._depth = depth(entity, settings, looked_back=memory.looked_back.get(key), now=now)
+        reach = Reach(
+            full=options.full,
+            since=options.since,
+            deep=options.deep,
+            until=options.until,
+            retention_days=source.capabilities.retention_days,
         )
-        entities.append(EntityPlan(entity, families[entity], found, watermark))
-        tasks += [Task(source, each) for each in slices]
-        resumed = sum(task.slice.entity == entity for task in tasks)
-        progress.planned(entity, slices=resumed, rows=counter.rows)
-    return ProjectPlan(source, tuple(entities), tuple(tasks))
+        self.found = window(now=now, family=family, watermark=self._watermark, lookback=self._depth, reach=reach)
+        self._again, self._fresh = _parts(self.found, self._watermark)
+        self._whole = lookback(entity, settings)
+
+    def entity_plan(self) -> EntityPlan:
+        """What is going to be read."""
+        found, watermark, again = self.found, self._watermark, self._again
+        assert found is not None  # noqa: S101 - asked for only then
+        is_deep = watermark is not None and (self._depth >= self._whole or found.start <= watermark - self._whole)
+        return EntityPlan(self._entity, self._family, found, watermark, again, is_deep, self._light is not None)
+
+    def full_slices(self) -> list[Slice]:
+        """What is read in full, newest first."""
+        slices = self._cut(self._fresh, None) if self._fresh else []
+        if self._light is None:
+            known = None if self._is_full else self._held
+            slices += [each for part in self._parts_again() for each in self._cut(part, known)]
+        return slices
+
+    def light_slices(self) -> list[Slice]:
+        """What is asked for in its light form, newest first."""
+        if self._light is None:
+            return []
+        parts = self._parts_again()
+        return [replace(each, entity=self._light) for part in parts for each in self._cut(part, self._held, seen=())]
+
+    def _parts_again(self) -> list[Window]:
+        """What is read again: the look-back, and the hours in which something is missing since long enough."""
+        parts = [self._again] if self._again else []
+        if self._watermark is None:
+            return parts
+        own = (self._source.project_id, self._entity, self._family)
+        due = [
+            each.started
+            for each in self._memory.missing
+            if (each.project_id, each.entity, each.family) == own
+            and each.missed_at <= self._now - SECOND_LOOK_AFTER
+            and each.started < self._watermark - timedelta(hours=1)
+        ]
+        return parts + hours_of(due, self._again, MOST_FOLLOW_UPS)
+
+    def _held(self, part: Window) -> Sequence[Volume]:
+        return self._memory.held(self._source.project_id, self._entity, part)
+
+    def _cut(
+        self,
+        part: Window,
+        held: Callable[[Window], Sequence[Volume]] | None,
+        seen: Sequence[tuple[Slice, datetime]] | None = None,
+    ) -> list[Slice]:
+        return plan(
+            project_id=self._source.project_id,
+            entity=self._entity,
+            family=self._family,
+            window=part,
+            watermark=self._watermark,
+            slice_length=self._slice_length,
+            volumes=held(part) if held else None,
+            measure=self._measure,
+            landed=self._seen if seen is None else seen,
+            lookback=self._depth,
+        )
+
+    def _measure(self, asked: Window) -> list[Volume] | None:
+        """Asks the server where its rows are, and remembers how many there are."""
+        volumes = langfuse.measure(self._source.client, self._source.capabilities, self._entity, asked)
+        if volumes is not None:
+            self.rows = (self.rows or 0) + sum(volume.rows for volume in volumes)
+        return volumes
+
+
+def _parts(found: Window | None, watermark: datetime | None) -> tuple[Window | None, Window | None]:
+    """What of a window lies behind the watermark, and what beyond."""
+    if found is None or watermark is None or watermark <= found.start:
+        return None, found
+    if watermark >= found.end:
+        return found, None
+    return Window(found.start, watermark), Window(watermark, found.end)
 
 
 def _landed(
@@ -135,17 +273,3 @@ def _landed(
     for slice_ in dropped if not options.dry_run else ():
         landing.discard(slice_)
     return seen, tasks
-
-
-class _Counter:
-    """Asks the server where its rows are, and remembers how many there are."""
-
-    def __init__(self, source: Source, entity: str) -> None:
-        self.rows: int | None = None
-        self._source = source
-        self._entity = entity
-
-    def __call__(self, asked: Window) -> list[Volume] | None:
-        volumes = langfuse.measure(self._source.client, self._source.capabilities, self._entity, asked)
-        self.rows = None if volumes is None else sum(volume.rows for volume in volumes)
-        return volumes

@@ -41,8 +41,11 @@ class ProjectSettings:
 class SyncSettings:
     """How the sync reads: ``[sync]``."""
 
-    lookback_hours: float = at_least(0, 24.0)  # observations and traces are read again this far behind the watermark
+    recent_hours: float = at_least(0, 1.0)  # every run reads this much behind the watermark again
+    lookback_hours: float = at_least(0, 24.0)  # observations and traces, so far back ...
+    lookback_every_hours: float = at_least(0, 1.0)  # ... so often
     score_lookback_hours: float = at_least(0, 72.0)
+    score_lookback_every_hours: float = at_least(0, 6.0)
     slice_hours: float = at_least(0.1, 1.0)
     concurrency: int = at_least(1, 4)
     page_size: int = at_least(0, 0)  # 0: the largest page that each endpoint allows for what is asked

@@ -1,7 +1,8 @@
 """What runs remember beside the warehouse: how they went, how far they looked, what each server offered.
 
-A SQLite file that can be lost: without it the next run looks a little further back and asks the server again. What
-the data itself reflects (the watermarks) is in the snapshot, together with the rows.
+A SQLite file that can be lost: without it the next run looks further back and asks the server again, and what is
+missing there has to be missed twice anew. What the data itself reflects (the watermarks) is in the snapshot, together
+with the rows.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from importlib import resources
@@ -60,6 +61,27 @@ class Checked:
     entity: str
     until: datetime
     base_run_id: str
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A row that the warehouse holds and a complete reading of its time left out; times are naive UTC.
+
+    Attributes:
+        family: of the routes that left it out, which are those that it came from.
+        trace_id: empty for a score.
+        row_id: observation id, or score id.
+        started: the row's own time.
+        missed_at: when that was first seen.
+    """
+
+    project_id: str
+    entity: str
+    family: str
+    trace_id: str
+    row_id: str
+    started: datetime
+    missed_at: datetime
 
 
 class State:
@@ -126,6 +148,33 @@ class State:
         rows = self._connection.execute("select project_id, entity, until, base_run_id from checked").fetchall()
         return [Checked(row[0], row[1], datetime.fromisoformat(row[2]), row[3]) for row in rows]
 
+    def looked_back(self) -> dict[tuple[str, str], datetime]:
+        """When the whole look-back of each project and entity was last done to its end."""
+        rows = self._connection.execute("select project_id, entity, done_at from looked_back").fetchall()
+        return {(row[0], row[1]): datetime.fromisoformat(row[2]) for row in rows}
+
+    def missing(self) -> list[Missing]:
+        """What may have been deleted, if a second look finds it missing still."""
+        rows = self._connection.execute(_statement("missing")).fetchall()
+        return [Missing(*row[:5], *map(datetime.fromisoformat, row[5:])) for row in rows]
+
+    def remember_looks(
+        self, *, looked_back: Iterable[tuple[str, str]], now: datetime, missing: Iterable[Missing] | None
+    ) -> None:
+        """Keep what a run looked at.
+
+        Args:
+            looked_back: projects and entities whose whole look-back was done to its end.
+            now: when the run began, naive UTC.
+            missing: replaces what was missing before; None leaves it.
+        """
+        done = [(project_id, entity, now.isoformat()) for project_id, entity in looked_back]
+        with self._writing() as connection:
+            connection.executemany("insert or replace into looked_back values (?, ?, ?)", done)
+            if missing is not None:
+                connection.execute("delete from missing")
+                connection.executemany(_statement("keep_missing"), map(_missing_row, missing))
+
     def capabilities(self, place: str) -> Capabilities | None:
         """What the server at a place offered when it was asked last."""
         row = self._connection.execute("select value from capabilities where place = ?", [place]).fetchone()
@@ -186,6 +235,11 @@ def _run(row: sqlite3.Row) -> Run:
     content["finished"] = _moment(content["finished"])
     content["counts"] = json.loads(content["counts"] or "{}")
     return Run(**content)
+
+
+def _missing_row(each: Missing) -> tuple[str, ...]:
+    names = (each.project_id, each.entity, each.family, each.trace_id, each.row_id)
+    return *names, each.started.isoformat(), each.missed_at.isoformat()
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -23,6 +23,7 @@ from etl.langfuse.volumes import count_query
 Family = Literal["modern", "legacy"]
 ScoreRoute = Literal["/v3/scores", "/v2/scores", "/scores"]
 
+SETTLED = ("modern", "/v3/scores")
 _NOT_OFFERED = (404, 405, 410, 501)
 _PROBED = timedelta(hours=1)
 _PROBE_ATTEMPTS = 3
@@ -50,7 +51,10 @@ class Capabilities:
 
 
 def detect(client: Client, *, previous: Capabilities | None) -> Capabilities:
-    """Ask a server what it offers: three to six small requests.
+    """Ask a server what it offers: three to six small requests, of which two are never limited.
+
+    Langfuse Cloud promises the new reads for good and counts each request: once seen there they are not asked for
+    again. A server of one's own can be switched back, and is asked in every run.
 
     The client's `organization` is set, so that from here on its requests share the organization's budget.
 
@@ -72,7 +76,8 @@ def detect(client: Client, *, previous: Capabilities | None) -> Capabilities:
     if previous is not None and previous.project_id != project["id"]:
         previous = None
     is_cloud = f".{urlsplit(client.base_url).hostname}".endswith(".langfuse.com")
-    family = _family(client, previous, version, is_cloud=is_cloud)
+    is_settled = is_cloud and previous is not None and (previous.family, previous.score_route) == SETTLED
+    family: Family = "modern" if is_settled else _family(client, previous, version, is_cloud=is_cloud)
     return Capabilities(
         project_id=str(project["id"]),
         project_name=str(project.get("name") or project["id"]),
@@ -80,7 +85,7 @@ def detect(client: Client, *, previous: Capabilities | None) -> Capabilities:
         retention_days=project.get("retentionDays") or None,
         version=version,
         family=family,
-        score_route=_score_route(client, family, previous),
+        score_route="/v3/scores" if is_settled else _score_route(client, family, previous),
         is_cloud=is_cloud,
     )
 

@@ -3,6 +3,8 @@
 Traces come without their aggregates (cost, latency, lists of ids): the server computes those while it answers, from
 rows that are read anyway. Neither traces nor observations can leave out payloads alone (a trace's metadata belongs to
 the same group, an observation has no groups): loading drops them where they are not wanted.
+
+``trace_versions`` is the light form of traces; observations have none.
 """
 
 from __future__ import annotations
@@ -16,11 +18,12 @@ from etl.landing import Landing, Slice
 from etl.langfuse import modern
 from etl.langfuse.capabilities import Capabilities
 from etl.langfuse.client import Client, iso
-from etl.langfuse.volumes import count_by_halving
+from etl.langfuse.volumes import count_by_halving, count_list
 from etl.langfuse.walk import PAGE_STYLE_LIMIT, Walk, by_page
 from etl.plan import LEGACY_ROWS_PER_SLICE, Volume, Window
 
 ENTITIES = ("traces", "observations", "scores", "sessions")
+VERSIONS = "trace_versions"
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ _TIMESTAMPS = ("fromTimestamp", "toTimestamp")
 _LISTS = {
     # Oldest first: a trace that arrives late lands behind the page that is being read more often than before it.
     "traces": _List("/traces", _TIMESTAMPS, {"fields": "core,io", "orderBy": "timestamp.asc"}),
+    VERSIONS: _List("/traces", _TIMESTAMPS, {"fields": "core", "orderBy": "timestamp.asc"}),
     "observations": _List("/observations", ("fromStartTime", "toStartTime")),
     "sessions": _List("/sessions", _TIMESTAMPS),
 }
@@ -55,7 +59,7 @@ def fetch_slice(
     stop: threading.Event,
     on_page: Callable[[int], None],
 ) -> None:
-    """Read one slice of an entity in `ENTITIES` into the landing folder, going on behind what is there.
+    """Read one slice of an entity in `ENTITIES`, or of `VERSIONS`, into the landing folder, behind what is there.
 
     Arguments and errors are those of `modern.fetch_slice`; ``payloads`` can't be left out here.
     """
@@ -91,6 +95,23 @@ def measure(client: Client, capabilities: Capabilities, entity: str, window: Win
     except AuthError:
         raise
     except ApiError:
+        return None
+
+
+def total(client: Client, capabilities: Capabilities, entity: str, window: Window) -> int | None:
+    """How many rows the server counts in a window; None where it can't tell.
+
+    Raises:
+        AuthError: the keys were refused.
+    """
+    if entity == "scores" and capabilities.score_route == "/v3/scores":
+        return None
+    listed = _list_of(capabilities, entity)
+    try:
+        return count_list(client, listed.path, listed.bounds, window)
+    except AuthError:
+        raise
+    except (ApiError, ValueError):
         return None
 
 

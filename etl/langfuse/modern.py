@@ -2,6 +2,8 @@
 
 Observations without payloads leave out ``io`` but keep the metadata whole: the server cuts values to 200 characters
 when ``metadata`` is asked for alone, and sends them all in full as soon as any key is to be expanded.
+
+``observation_versions`` is the light form of observations: only what identifies a row and the version of it.
 """
 
 from __future__ import annotations
@@ -12,11 +14,13 @@ from collections.abc import Callable
 from etl.landing import Landing, Slice
 from etl.langfuse.capabilities import Capabilities
 from etl.langfuse.client import Client, iso
-from etl.langfuse.volumes import count_by_day
+from etl.langfuse.volumes import count_all, count_by_day
 from etl.langfuse.walk import PageSize, Walk, by_cursor
 from etl.plan import Volume, Window
 
 ENTITIES = ("observations", "scores")
+VERSIONS = "observation_versions"
+VERSION_FIELDS = "core,time"
 FIELDS = "core,basic,time,metadata,model,usage,prompt,metrics,trace_context"
 MOST_OBSERVATIONS = 1000
 MOST_SCORES = 100
@@ -36,14 +40,14 @@ def fetch_slice(
     stop: threading.Event,
     on_page: Callable[[int], None],
 ) -> None:
-    """Read one slice of observations or scores into the landing folder, going on behind what is there.
+    """Read one slice of observations, their versions or scores into the landing folder, going on behind what is there.
 
     Returns early, with the slice unfinished, when ``stop`` is set.
 
     Args:
         client: of the project.
         capabilities: of its server.
-        slice_: of an entity in `ENTITIES`.
+        slice_: of an entity in `ENTITIES`, or of `VERSIONS`.
         landing: where the pages go.
         payloads: input and output of observations as well.
         page_size: rows of a page, and no more; 0: as many as the server manages.
@@ -64,11 +68,12 @@ def fetch_slice(
         }
         by_cursor(walk, "/v3/scores", params, PageSize(limit, limit))
         return
-    params = {
-        "fields": f"{FIELDS},io" if payloads else FIELDS,
-        "fromStartTime": iso(slice_.start),
-        "toStartTime": iso(slice_.end),
-    }
+    bounds = {"fromStartTime": iso(slice_.start), "toStartTime": iso(slice_.end)}
+    if slice_.entity == VERSIONS:
+        size = _page_size(page_size, payloads=False, is_cloud=capabilities.is_cloud)
+        by_cursor(walk, "/v2/observations", {"fields": VERSION_FIELDS, **bounds}, size)
+        return
+    params = {"fields": f"{FIELDS},io" if payloads else FIELDS, **bounds}
     if not payloads:
         params["expandMetadata"] = "*"
     by_cursor(
@@ -83,6 +88,19 @@ def measure(client: Client, entity: str, window: Window) -> list[Volume] | None:
         AuthError: the keys were refused.
     """
     return count_by_day(client, entity, window)
+
+
+def total(client: Client, capabilities: Capabilities, entity: str, window: Window) -> int | None:
+    """How many rows the server counts in a window, all versions of a row; None where it can't tell.
+
+    Scores are never told: the server's views of them overlap. Cloud is not asked, its budget for metrics is tiny.
+
+    Raises:
+        AuthError: the keys were refused.
+    """
+    if entity != "observations" or capabilities.is_cloud:
+        return None
+    return count_all(client, entity, window)
 
 
 def _page_size(asked: int, *, payloads: bool, is_cloud: bool) -> PageSize:

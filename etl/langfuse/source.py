@@ -16,6 +16,10 @@ REFERENCE_PATHS = {"projects": "/projects", "models": "/models", "score_configs"
 """Lists without times, the same in every generation: read whole each time."""
 
 
+LIGHT_FORMS = {("observations", "modern"): modern.VERSIONS, ("traces", "legacy"): legacy.VERSIONS}
+"""By entity and family: what to ask for to learn which rows there are in which version, without the rows."""
+
+
 def entities(capabilities: Capabilities) -> dict[str, Family]:
     """The entities with times that a server offers, and the family that each is read from.
 
@@ -38,6 +42,17 @@ def measure(client: Client, capabilities: Capabilities, entity: str, window: Win
     if capabilities.family == "modern":
         return modern.measure(client, entity, window)
     return legacy.measure(client, capabilities, entity, window)
+
+
+def total(client: Client, capabilities: Capabilities, entity: str, window: Window) -> int | None:
+    """How many rows the server counts in a window; None where it can't tell.
+
+    Raises:
+        AuthError: the keys were refused.
+    """
+    if capabilities.family == "modern":
+        return modern.total(client, capabilities, entity, window)
+    return legacy.total(client, capabilities, entity, window)
 
 
 def fetch_slice(

@@ -39,6 +39,7 @@ select
     end as problem,
     (select project_id from this_load) as project_id,
     r.id as score_id,
+    (select family from this_load) as family,
     api_text(r.name) as name,
     data_type,
     api_text(r.source) as source,

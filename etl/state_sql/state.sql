@@ -20,3 +20,19 @@ create table if not exists checked (
     primary key (project_id, entity)
 );
 create table if not exists capabilities (place text primary key, value text not null);
+create table if not exists looked_back (
+    project_id text not null,
+    entity text not null,
+    done_at text not null,
+    primary key (project_id, entity)
+);
+create table if not exists missing (
+    project_id text not null,
+    entity text not null,
+    family text not null,
+    trace_id text not null,
+    row_id text not null,
+    started text not null,
+    missed_at text not null,
+    primary key (project_id, entity, trace_id, row_id)
+);

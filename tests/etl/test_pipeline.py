@@ -18,6 +18,7 @@ import pytest
 
 from etl.errors import ApiError, AuthError, ConfigError, Interrupted, Locked, RateLimited, SchemaMismatch
 from etl.landing import Landing, Slice
+from etl.langfuse.client import iso
 from etl.lock import hold
 from etl.pipeline import SyncOptions, SyncReport, sync
 from etl.progress import SilentProgress
@@ -69,6 +70,11 @@ class Site:
 
     def requests(self, path: str) -> list[dict[str, str]]:
         return [seen.query for seen in self.sandbox.seen if seen.path == path]
+
+    def compared_from(self) -> str:
+        """From when on versions were compared."""
+        asked = [query for query in self.requests("/v2/observations") if query["fields"] == "core,time"]
+        return min(query["fromStartTime"] for query in asked)
 
     def with_outcome(self, **changes: Any) -> Site:
         definitions = replace(self.settings.definitions, outcome=OutcomeSettings(**changes))
@@ -156,10 +162,7 @@ def test_a_run_that_finds_nothing_publishes_nothing_but_has_looked(synced: Site)
         assert {checked.until for checked in state.checked()} == {later}
     synced.sandbox.seen.clear()
     synced.sync(now=later + timedelta(minutes=10))
-    starts = [
-        query["fromStartTime"] for query in synced.requests("/v2/observations") if "core,basic" in query["fields"]
-    ]
-    assert min(starts) == f"{(later - timedelta(hours=24)).isoformat(timespec='milliseconds')}Z"
+    assert synced.compared_from() == iso(later - timedelta(hours=1))
 
 
 def test_without_the_state_the_watermark_of_the_snapshot_counts(synced: Site) -> None:
@@ -168,10 +171,7 @@ def test_without_the_state_the_watermark_of_the_snapshot_counts(synced: Site) ->
     synced.settings.state_path.unlink()
     synced.sandbox.seen.clear()
     assert synced.sync(now=later).status == "unchanged"
-    starts = [
-        query["fromStartTime"] for query in synced.requests("/v2/observations") if "core,basic" in query["fields"]
-    ]
-    assert min(starts) == f"{(NOW - timedelta(hours=24)).isoformat(timespec='milliseconds')}Z"
+    assert synced.compared_from() == iso(NOW - timedelta(hours=24))
 
 
 def test_a_broken_state_costs_one_warning(synced: Site, capsys: pytest.CaptureFixture[str]) -> None:
@@ -190,7 +190,7 @@ def test_late_and_changed_rows_arrive_by_the_look_back(synced: Site) -> None:
     assert first.entities["observations"].inserted == 1
     version = synced.sandbox.observation(late.trace_id, "late")
     synced.sandbox.update(version, updated=END + 1, name="renamed")
-    second = synced.sync()
+    second = synced.sync(now=NOW + timedelta(hours=1))
     assert (second.entities["observations"].updated, second.snapshot) == (1, 3)
     assert synced.query("select name from marts.observations where observation_id = 'late'") == [("renamed",)]
 

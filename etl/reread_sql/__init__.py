@@ -1,0 +1,1 @@
+"""The statements of ``etl.reread`` and ``etl.deletions``, one idea per file."""

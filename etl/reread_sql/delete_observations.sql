@@ -1,0 +1,5 @@
+-- Soft-deletes what has been missing long enough.
+update raw.observations set deleted_at = $now, run_id = $run_id
+where (project_id, trace_id, observation_id) in (
+    select (project_id, trace_id, row_id) from still_missing where entity <> 'scores' and missed_at <= $until
+)
