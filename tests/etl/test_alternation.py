@@ -24,7 +24,7 @@ from etl.progress import SilentProgress
 from etl.sandbox.sandbox import PUBLIC_KEY, SECRET_KEY, Sandbox
 from etl.sandbox.server import serving
 from etl.sandbox.tiny import END, HOUR, tiny_world
-from etl.settings import OutcomeSettings, Settings, load_settings
+from etl.settings import OutcomeSettings, Settings, SyncSettings, load_settings
 from etl.warehouse import snapshots
 from etl.warehouse.snapshots import Warehouse, open_reader
 
@@ -61,7 +61,8 @@ class Site:
 
     def sync(self, **outcome: Any) -> SyncReport:
         self.runs += 1
-        definitions = self.settings.definitions
+        always = SyncSettings(lookback_every_hours=0, score_lookback_every_hours=0)
+        definitions = replace(self.settings.definitions, sync=always)
         if outcome:
             definitions = replace(definitions, outcome=OutcomeSettings(**outcome))
         return sync(
