@@ -14,8 +14,14 @@ from typing import Any
 import pytest
 
 from etl.errors import Interrupted
+from etl.fetch import Source
+from etl.langfuse.capabilities import detect
 from etl.langfuse.client import Client, iso
+from etl.langfuse.limiter import Limiter
+from etl.load import Counts
 from etl.pipeline import SyncOptions, SyncReport, sync
+from etl.plan import Window
+from etl.planning import EntityPlan, ProjectPlan
 from etl.progress import SilentProgress
 from etl.sandbox.records import Observation, World
 from etl.sandbox.sandbox import PUBLIC_KEY, SECRET_KEY, Sandbox
@@ -358,6 +364,23 @@ def test_a_first_run_is_held_against_the_servers_totals(
     monkeypatch.undo()
     site.serve(site.sandbox)
     assert site.sync(NOW + 10 * MINUTES).entities["observations"].inserted == len(late)
+
+
+@pytest.mark.parametrize(("total", "is_said"), [(9_999, False), (10_000, False), (10_010, False), (10_100, True)])
+def test_a_version_at_the_edge_of_a_page_is_no_shortfall(
+    make: Make, monkeypatch: pytest.MonkeyPatch, total: int, *, is_said: bool
+) -> None:
+    """The totals count versions, and a cursor passes over those of its row."""
+    site = make()
+    monkeypatch.setattr("etl.langfuse.source.total", lambda *_: total)
+    with Client(site.settings.credentials()[0], limiter=Limiter(), transport=direct_transport(site.sandbox)) as client:
+        source = Source("default", client, detect(client, previous=None))
+        window = Window(NOW - 9 * HOURS, NOW)
+        plan = ProjectPlan(source, (EntityPlan("observations", "modern", window, None),), ())
+        said = shortfalls([plan], {"observations": Counts(fetched=10_000)})
+        assert bool(said) == is_said
+        known = replace(plan, entities=(replace(plan.entities[0], watermark=NOW - 9 * HOURS),))
+        assert shortfalls([known], {"observations": Counts(fetched=10)}) == []
 
 
 def _after(first: Callable[[], object], then: Callable[..., Any]) -> Callable[..., Any]:
