@@ -15,7 +15,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
-from tests.bench.world import PROJECT, Rows, World, build
+from tests.bench.world import PROJECT, REVEALS, Rows, World, build
 
 PREFIX = "/api/public"
 
@@ -26,6 +26,7 @@ class Server:
     def __init__(self, world: World) -> None:
         self.world = world
         self.requests = 0
+        self.revealed = 0
 
     def answer(self, target: str) -> tuple[int, bytes]:
         parts = urlsplit(target)
@@ -52,12 +53,16 @@ class Server:
         return 404, b'{"message":"not here","error":"LangfuseNotFoundError"}'
 
     def _reveal(self) -> None:
+        """Let the next part of what is new appear, oldest first."""
+        self.revealed += 1
         for rows, new in (
             (self.world.observations, self.world.new_observations),
             (self.world.scores, self.world.new_scores),
         ):
+            size = len(new.times) // REVEALS
+            part = slice(len(new.times) - self.revealed * size, len(new.times) - (self.revealed - 1) * size)
             for mine, theirs in ((rows.times, new.times), (rows.full, new.full), (rows.light, new.light)):
-                mine[:0] = theirs  # newest first: what is new stands before everything else
+                mine[:0] = theirs[part]  # newest first: what is new stands before everything else
 
     @staticmethod
     def _page(rows: Rows, query: dict[str, str], bounds: tuple[str, str]) -> bytes:

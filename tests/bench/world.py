@@ -15,6 +15,7 @@ DAYS = 90
 PER_TRACE = 5
 SCORES_PER_OBSERVATION = 0.15
 NEW_SHARE = 0.01
+REVEALS = 2
 HOUR_MS = 3_600_000
 PROJECT = "bench"
 MODELS = ("gpt-4o-mini-2024-07-18", "gpt-4o-2024-08-06", "claude-sonnet-4-20250514", "gemini-2.5-flash")
@@ -51,17 +52,16 @@ class World:
 def build(observations: int, end_ms: int, *, seed: int = 1) -> World:
     """Render a world of so many observations before ``end_ms``, and what comes later."""
     rng = random.Random(seed)
-    texts = [" ".join(rng.choices(WORDS, k=55)) for _ in range(500)]
     start_ms = end_ms - DAYS * 24 * HOUR_MS
     traces = observations // PER_TRACE
     step = (end_ms - HOUR_MS - start_ms) / max(1, traces)
     world = World(Rows(), Rows(), Rows(), Rows(), 0.0)
     for number in range(traces):
-        world.cost_usd += _trace(world.observations, world.scores, number, int(start_ms + number * step), rng, texts)
-    later = max(1, int(traces * NEW_SHARE))
+        world.cost_usd += _trace(world.observations, world.scores, number, int(start_ms + number * step), rng)
+    later = max(1, int(traces * NEW_SHARE)) * REVEALS
     for number in range(later):
         at = int(end_ms - HOUR_MS * 5 / 6 + number * HOUR_MS * 4 / 6 / later)
-        _trace(world.new_observations, world.new_scores, traces + number, at, rng, texts)
+        _trace(world.new_observations, world.new_scores, traces + number, at, rng)
     for rows in (world.observations, world.scores, world.new_observations, world.new_scores):
         _sort(rows)
         rows.reverse()
@@ -74,7 +74,7 @@ def _sort(rows: Rows) -> None:
         part[:] = [part[index] for index in order] if part else []
 
 
-def _trace(rows: Rows, scores: Rows, number: int, at: int, rng: random.Random, texts: list[str]) -> float:
+def _trace(rows: Rows, scores: Rows, number: int, at: int, rng: random.Random) -> float:
     trace_id = f"{number:032x}"
     name = NAMES[number % len(NAMES)]
     shared = {
@@ -109,7 +109,7 @@ def _trace(rows: Rows, scores: Rows, number: int, at: int, rng: random.Random, t
         spent = round(0.0001 + (number % 97) * 0.00001, 7) if is_call else 0.0
         cost += spent
         usage = {"input": 900 + number % 700, "output": 80 + number % 90, "total": 980 + number % 700 + number % 90}
-        text = texts[(number * PER_TRACE + place) % len(texts)]
+        words = rng.choices(WORDS, k=85)
         record = {
             **head,
             **shared,
@@ -120,8 +120,8 @@ def _trace(rows: Rows, scores: Rows, number: int, at: int, rng: random.Random, t
             "completionStartTime": iso(started + 60) if is_call else None,
             "createdAt": later,
             "updatedAt": later,
-            "input": json.dumps([{"role": "user", "content": text}]),
-            "output": json.dumps({"role": "assistant", "content": texts[number % len(texts)][:240]}),
+            "input": json.dumps([{"role": "user", "content": " ".join(words[:50])}]),
+            "output": json.dumps({"role": "assistant", "content": " ".join(words[50:])}),
             "metadata": {"attempt": 1, "tenant": f"t-{number % 40}", "ab.arm": "AB"[number % 2]},
             "model": MODELS[number % len(MODELS)] if is_call else "",
             "internalModelId": "",
