@@ -130,8 +130,9 @@ def make_difference(
     if value_c > 0:
         lift = gap / value_c
         slope = 1 + lift
-        lift_variance = variance_t + slope**2 * variance_c - 2 * slope * covariance
-        lift_error = math.sqrt(max(0.0, lift_variance)) / value_c
+        lift_variance = max(0.0, variance_t + slope**2 * variance_c - 2 * slope * covariance)
+        # Without spread in an arm (no event at all) nothing bounds a ratio.
+        lift_error = math.sqrt(lift_variance) / value_c if lift_variance > 0 or gap == 0 else None
     return Difference(
         control=value_c,
         treatment=value_t,

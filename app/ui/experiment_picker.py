@@ -10,18 +10,18 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
+from app.analysis.estimates import Method
 from app.analysis.experiments import (
-    METRICS,
     MOST_ARMS,
+    OFFERED_METRICS,
     SOURCES,
     UNITS,
     Experiment,
     arm_values,
     parse_variants,
 )
-from app.analysis.readouts import Method
+from app.analysis.measures import find_measure
 from app.cache import cached
-from app.metrics.registry import find_metric
 from app.ui.detail import chosen_in_address, keep_in_address
 from app.ui.page import Page
 from app.ui.states import error_box
@@ -42,6 +42,7 @@ class Choice:
     method: Method
     is_known: bool
     whole: bool
+    exclude_crossed: bool
 
 
 def pick_experiment(page: Page, known: Sequence[Experiment]) -> Choice | None:
@@ -60,6 +61,13 @@ def pick_experiment(page: Page, known: Sequence[Experiment]) -> Choice | None:
     experiment = chosen or _ad_hoc(page)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         unit, primary, method = _options()
+    with st.container(horizontal=True, gap="medium"):
+        exclude_crossed = st.toggle(
+            "Leave out units in two arms",
+            key="experiment_exclude",
+            bind="query-params",
+            help="Shows the effect of users or sessions that saw both arms. It does not make a leaking test valid.",
+        )
     whole = True
     if chosen and not (chosen.since or chosen.until):
         whole = not st.toggle("Only the period in the sidebar", key="experiment_period", bind="query-params")
@@ -69,9 +77,14 @@ def pick_experiment(page: Page, known: Sequence[Experiment]) -> Choice | None:
         experiment,
         unit=experiment.unit if unit == INFER else next(each for each in UNITS if each == unit),
         primary=experiment.primary if primary == TOGETHER else primary,
-        metrics=tuple(dict.fromkeys((*([primary] if primary != TOGETHER else []), *experiment.metrics))),
     )
-    return Choice(changed, method, is_known=chosen is not None, whole=whole and chosen is not None)
+    return Choice(
+        changed,
+        method,
+        is_known=chosen is not None,
+        whole=whole and chosen is not None,
+        exclude_crossed=exclude_crossed,
+    )
 
 
 def _chosen(known: Sequence[Experiment]) -> Experiment | None:
@@ -155,7 +168,7 @@ def _choose_arms(dimension: str) -> None:
 
 def _options() -> tuple[str, str, Method]:
     chosen_in_address("unit", [INFER, *UNITS], INFER)
-    chosen_in_address("primary", [TOGETHER, *METRICS], TOGETHER)
+    chosen_in_address("primary", [TOGETHER, *OFFERED_METRICS], TOGETHER)
     chosen_in_address("method", list(_METHODS), "any_time")
     unit = st.selectbox(
         "Drawn per",
@@ -169,11 +182,11 @@ def _options() -> tuple[str, str, Method]:
     )
     primary = st.selectbox(
         "Decide by",
-        [TOGETHER, *METRICS],
+        [TOGETHER, *OFFERED_METRICS],
         key="primary",
         on_change=keep_in_address,
         args=("primary", TOGETHER),
-        format_func=lambda name: "The declared metric, else all" if name == TOGETHER else find_metric(name).label,
+        format_func=lambda name: "The declared metric, else all" if name == TOGETHER else find_measure(name).label,
         help="The primary metric decides; the others are corrected for being many.",
         width=260,
     )
