@@ -135,6 +135,7 @@ def _lines(read: Readout, judged: Verdict) -> list[str]:
     for each in read.estimates:
         role = "" if each.role == "secondary" else f" ({ROLES[each.role]})"
         values = f"{written(each.metric, each.control)} -> {written(each.metric, each.value)}"
+        word = reading(each, is_broken=read.state == "invalid")
         change = interval_text(each) or signed(each.metric, each.difference)
-        lines.append(f"{each.arm:<12} {each.label + role:<44} {values:<24} {change:<32} {reading(each)}")
+        lines.append(f"{each.arm:<12} {each.label + role:<44} {values:<24} {change:<32} {word}")
     return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from app.analysis.experiment_query import Exposure, levels, quantile, sums
 from app.analysis.measures import Measure, find_measure
 from app.analysis.selection import Answer
 from app.stats.categories import ArmCategories, shares_differ
-from app.stats.clusters import ArmSums, CrossSums, Difference, difference
+from app.stats.clusters import ArmSums, CrossSums, Difference, difference, pooled_error
 from app.stats.cuped import BeforeSums, adjust
 from app.stats.intervals import Interval
 from app.stats.ordinal import EVEN, as_difference, placements, superiority
@@ -58,6 +59,7 @@ class Compared:
         whole_p: p-value of all categories together, fixed horizon.
         proportions: both arms' sums where a share is compared, for Newcombe's interval at a single look.
         saved: share of the variance that the time before the test took away.
+        guard: the error if both arms spread alike, which a certain difference must exceed as well; 0 for none.
     """
 
     measure: Measure
@@ -70,6 +72,7 @@ class Compared:
     whole_p: float | None = None
     proportions: tuple[ArmSums, ArmSums] | None = None
     saved: float = 0.0
+    guard: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ class Estimate:
     certain. ``q`` controls the false discovery rate over the metrics that are not primary; the primary keeps its own p.
     ``detectable`` is the smallest true difference that would be found now four times in five, ``detectable_lift`` the
     same relative to the control. ``saved`` is the share of variance that the time before the test took away.
+    ``is_borne_out`` is false where a small arm looks too calm for its interval to be believed (``pooled_error``).
     """
 
     metric: str
@@ -104,6 +108,7 @@ class Estimate:
     test: str
     category: str = ""
     saved: float = 0.0
+    is_borne_out: bool = True
 
     @property
     def measure(self) -> Measure:
@@ -128,7 +133,7 @@ class Estimate:
     @property
     def is_certain(self) -> bool:
         """Whether the difference is more than noise: the interval for the primary, q for the others."""
-        if self.smallest < MINIMUM_UNITS:
+        if self.smallest < MINIMUM_UNITS or not self.is_borne_out:
             return False
         return (self.low > 0 or self.high < 0) if self.is_primary else self.q < 1 - LEVEL
 
@@ -190,6 +195,7 @@ def _summed(exposure: Exposure, measures: Mapping[str, Measure], frame: pl.DataF
                 test=test,
                 proportions=(sums_c, sums_t) if is_share else None,
                 saved=saved,
+                guard=pooled_error(sums_c, sums_t, cross_sums(row)) * math.sqrt(1 - saved),
             )
 
 
@@ -356,6 +362,7 @@ def _categorical(measure: Measure, sides: _Sides) -> Iterator[Compared]:
                 category=name,
                 whole_p=whole[1] if whole and not cross.yy else None,
                 proportions=None if cross.yy else (sums_c, sums_t),
+                guard=pooled_error(sums_c, sums_t, cross),
             )
 
 
@@ -422,6 +429,7 @@ def _estimate(each: Compared, role: Role, method: Method, level: float, p: float
         test=each.test,
         category=each.category,
         saved=each.saved,
+        is_borne_out=abs(compared.difference) > (multiplier or fixed_multiplier(level)) * each.guard,
     )
 
 

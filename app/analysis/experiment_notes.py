@@ -65,6 +65,10 @@ def _notes(readout: Readout) -> Iterator[str]:
         f"Below {MINIMUM_UNITS} {cluster}s in an arm nothing is called certain: simulations showed that the intervals "
         "do not hold there."
     )
+    yield (
+        "A small arm with long tails often lacks the rare large values and looks calmer than it is: a difference "
+        "counts only if it also exceeds the error that both arms have when their spreads are pooled."
+    )
     lost = readout.left_out
     yield (
         f"Left out: {lost['traces_without_unit']:,} traces without a {unit} id, "

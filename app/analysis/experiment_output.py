@@ -41,7 +41,7 @@ def as_json(readout: Readout, verdict: Verdict, segments: Sequence[Segment] = ()
             "winsorise": experiment.winsorise,
         },
         "variants": [_variant(arm, readout) for arm in readout.arms],
-        "metrics": [_estimate(each) for each in readout.estimates],
+        "metrics": [_estimate(each, readout) for each in readout.estimates],
         "srm": {
             "observed": list(split.observed),
             "expected": list(split.expected),
@@ -61,10 +61,10 @@ def as_json(readout: Readout, verdict: Verdict, segments: Sequence[Segment] = ()
         if readout.excluded is None
         else {
             "units_in_two_arms": readout.excluded.units,
-            "metrics": [_estimate(each) for each in readout.excluded.estimates],
+            "metrics": [_estimate(each, readout) for each in readout.excluded.estimates],
         },
         "segments": [
-            {"dimension": each.dimension, "value": each.value, **_estimate(each.estimate)} for each in segments
+            {"dimension": each.dimension, "value": each.value, **_estimate(each.estimate, readout)} for each in segments
         ],
         "left_out": dict(readout.left_out),
         "snapshot": readout.provenance.snapshot,
@@ -87,7 +87,8 @@ def _variant(arm: Arm, readout: Readout) -> dict[str, Any]:
     }
 
 
-def _estimate(each: Estimate) -> dict[str, Any]:
+def _estimate(each: Estimate, readout: Readout) -> dict[str, Any]:
+    is_broken = readout.state == "invalid"
     return {
         "metric": each.metric,
         "label": each.label,
@@ -111,9 +112,9 @@ def _estimate(each: Estimate) -> dict[str, Any]:
         "detectable": each.detectable,
         "detectable_lift": each.detectable_lift,
         "variance_removed": each.saved,
-        "is_certain": each.is_certain,
-        "is_better": each.is_better if each.is_certain else None,
-        "reading": reading(each),
+        "is_certain": each.is_certain and not is_broken,
+        "is_better": each.is_better if each.is_certain and not is_broken else None,
+        "reading": reading(each, is_broken=is_broken),
     }
 
 
@@ -160,7 +161,7 @@ def as_markdown(readout: Readout, verdict: Verdict, timezone: ZoneInfo) -> str:
         "",
         f"| Metric | Arm | Control | Arm's value | Relative ({100 * readout.level:g} % interval) | q | Reading |",
         "|---|---|---|---|---|---|---|",
-        *(_row(each) for each in readout.estimates),
+        *(_row(each, is_broken=readout.state == "invalid") for each in readout.estimates),
         "",
         *(f"- {check.state}: {_cell(check.name)}: {_cell(check.finding)}" for check in readout.checks),
     ]
@@ -173,7 +174,7 @@ def as_markdown(readout: Readout, verdict: Verdict, timezone: ZoneInfo) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(each: Estimate) -> str:
+def _row(each: Estimate, *, is_broken: bool) -> str:
     role = "" if each.role == "secondary" else f" ({ROLES[each.role]})"
     cells = (
         f"{each.label}{role}",
@@ -182,7 +183,7 @@ def _row(each: Estimate) -> str:
         written(each.metric, each.value),
         interval_text(each) or signed(each.metric, each.difference),
         "" if each.is_primary else f"{each.q:.3g}",
-        reading(each),
+        reading(each, is_broken=is_broken),
     )
     return f"| {' | '.join(_cell(cell) for cell in cells)} |"
 

@@ -61,7 +61,7 @@ def metric_rows(readout: Readout) -> pl.DataFrame:
             "p": each.p,
             "q": None if each.is_primary else each.q,
             "units": each.units,
-            "reading": reading(each),
+            "reading": reading(each, is_broken=readout.state == "invalid"),
             "detectable": each.detectable_lift,
             "test": each.test,
         }
@@ -71,12 +71,16 @@ def metric_rows(readout: Readout) -> pl.DataFrame:
     return pl.DataFrame(rows, schema_overrides=kinds)
 
 
-def reading(estimate: Estimate) -> str:
-    """What an estimate says, in a few words."""
+def reading(estimate: Estimate, *, is_broken: bool = False) -> str:
+    """What an estimate says, in a few words; nothing of a test that is broken."""
+    if is_broken:
+        return "test is broken"
     if estimate.measure.kind == "quantile" and not estimate.smallest:
         return "too few units beyond it"
     if estimate.smallest < MINIMUM_UNITS:
         return f"too few units ({estimate.smallest:,})"
+    if not estimate.is_borne_out and (estimate.low > 0 or estimate.high < 0):
+        return "too few units for such tails"
     if not estimate.is_certain:
         return "no certain difference"
     return {True: "better", False: "worse", None: "different"}[estimate.is_better]
@@ -107,7 +111,7 @@ def signed(metric: str, number: float) -> str:
     return f"{arrow}{written(metric, abs(number))}"
 
 
-def segment_rows(found: Sequence[Segment]) -> pl.DataFrame:
+def segment_rows(found: Sequence[Segment], *, is_broken: bool) -> pl.DataFrame:
     """One row per segment and arm: segment, arm, control, value, lift, lift_low, lift_high, q, units, reading."""
     rows = [
         {
@@ -120,7 +124,7 @@ def segment_rows(found: Sequence[Segment]) -> pl.DataFrame:
             "lift_high": each.estimate.lift_high,
             "q": each.q,
             "units": each.estimate.units,
-            "reading": reading(each.estimate),
+            "reading": reading(each.estimate, is_broken=is_broken),
         }
         for each in found
     ]

@@ -110,6 +110,24 @@ def covariance(control: ArmSums, treatment: ArmSums, cross: CrossSums) -> float:
     return small_sample * products / (control.y * treatment.y)
 
 
+def pooled_error(control: ArmSums, treatment: ArmSums, cross: CrossSums | None = None) -> float:
+    """The standard error of the difference if both arms' units spread alike, two clusters or more in each arm.
+
+    ``sqrt(s^2 (1 / n_c + 1 / n_t) - 2 cov)`` with s^2 the variance of units' parts pooled over both arms. Where one arm
+    is small and tails are long, that arm often lacks the rare large units, looks calm, and Welch's error is too small:
+    with 900 units against 100 and a log-normal of sigma 2, 14 % of null tests exclude zero instead of 5 %, with a
+    share of 1 % even 35 %. Asking that the difference exceeds this error too brings both below 1 %, and changes nothing
+    where arms are of one size.
+
+    Source: Student (1908) for the pooled variance; the figures are simulations of this project.
+    """
+    size_c, size_t = control.clusters, treatment.clusters
+    spread = control.variance * size_c * (size_c - 1) + treatment.variance * size_t * (size_t - 1)
+    pooled = spread / (size_c + size_t - 2)
+    shared = covariance(control, treatment, cross or CrossSums())
+    return math.sqrt(max(0.0, pooled * (1 / size_c + 1 / size_t) - 2 * shared))
+
+
 def make_difference(
     control: tuple[float, float, int], treatment: tuple[float, float, int], covariance: float, *, shift: float = 0.0
 ) -> Difference:

@@ -71,7 +71,7 @@ def segment_table(page: Page, readout: Readout) -> None:
     )
     found = cached(page, experiment_details.segments, readout, page.timezone, metric)
     show_table(
-        readout_rows.segment_rows(found),
+        readout_rows.segment_rows(found, is_broken=readout.state == "invalid"),
         columns={
             "segment": Column("Segment", pinned=True),
             "arm": Column("Arm"),

@@ -59,18 +59,17 @@ def pick_experiment(page: Page, known: Sequence[Experiment]) -> Choice | None:
             help="Declared in [[experiment]], or found in the traffic by a tag ab_test:<name>",
         )
     experiment = chosen or _ad_hoc(page)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    whole = True
+    with st.popover("Options", icon=":material/tune:", width="content"):
         unit, primary, method = _options()
-    with st.container(horizontal=True, gap="medium"):
         exclude_crossed = st.toggle(
             "Leave out units in two arms",
             key="experiment_exclude",
             bind="query-params",
             help="Shows the effect of users or sessions that saw both arms. It does not make a leaking test valid.",
         )
-    whole = True
-    if chosen and not (chosen.since or chosen.until):
-        whole = not st.toggle("Only the period in the sidebar", key="experiment_period", bind="query-params")
+        if chosen and not (chosen.since or chosen.until):
+            whole = not st.toggle("Only the period in the sidebar", key="experiment_period", bind="query-params")
     if experiment is None:
         return None
     changed = replace(

@@ -72,7 +72,7 @@ def world(
 
 
 def read(store: Store, experiment: Experiment = AB, method: readouts.Method = "any_time") -> readouts.Readout:
-    return readouts.readout(store, ALL, experiment, "user_satisfaction", method)
+    return readouts.readout(store, ALL, experiment, method)
 
 
 def test_one_trace_per_user_agrees_with_scipys_welch(make_store: Callable[..., Store]) -> None:
@@ -131,7 +131,7 @@ def test_a_narrow_null_says_how_small_the_difference_must_be(make_store: Callabl
 def test_a_lopsided_split_has_no_winner(make_store: Callable[..., Store]) -> None:
     rows = [row for row in world(600, lift=2.0) if "variant_A" in row["tags"] or int(row["user_id"][1:]) % 4 == 1]
     got = read(make_store(traces=rows))
-    assert got.split_p < 0.001
+    assert got.split.sequential_p < 0.001
     judged = verdicts.verdict(got)
     assert judged.kind == "invalid"
     assert "300 : 150 users" in judged.sentence
@@ -313,5 +313,5 @@ def test_the_planted_experiments_of_the_demo_are_read_out_right(demo_home: Path)
     assert {"warm-tone", "fast-rerank", "greeting-copy", "answer-length"} <= set(known)
     for name in ("greeting-copy", "answer-length"):
         filters = experiments.bounded(store, UTC, ALL, known[name], whole=True)
-        judged = verdicts.verdict(readouts.readout(store, filters, known[name], "user_satisfaction"))
+        judged = verdicts.verdict(readouts.readout(store, filters, known[name]))
         assert judged.kind in ("invalid", "too_early", "undecided", "no_difference"), judged
