@@ -16,8 +16,8 @@ from app import sql
 from app.analysis.measures import Measure, rows_of, texts
 from app.analysis.selection import Answer
 from app.metrics.dimensions import MARTS, Grain, find_dimension
-from app.metrics.filters import Filters
-from app.metrics.units import Parameters, Selection, split
+from app.metrics.filters import NONE, Filters
+from app.metrics.units import Parameters, Selection, expression, split
 from app.stats.assignment import Unit
 from app.store import Store
 
@@ -91,14 +91,27 @@ class Exposure:
         return Answer(frame, statement, used, store.snapshot, store.run_id, frame.height)
 
     def _arms(self, parameters: Parameters) -> str:
-        filters = self.filters
+        """Traces with all their columns and ``shown``, the arms among these that they show, one at least."""
+        filters, dimension = self.filters, find_dimension(self.dimension)
         selection = Selection("trace", filters.window, filters.conditions, filters.project)
-        parts = split(selection, [find_dimension(self.dimension)], {}, parameters)
-        chosen = parameters.bind(list(self.arms))
-        return (
-            f"select project_id, trace_id, {parts.values[0]} as arm from ({parts.sql}) "  # noqa: S608 - constants of the layer
-            f"where list_contains({chosen}::varchar[], {parts.values[0]})"
+        chosen = f"{parameters.bind(list(self.arms))}::varchar[]"
+        missing = parameters.bind(NONE)
+        if dimension.mart_for("trace") == "trace":
+            value, is_list = expression(dimension, "trace", "u", parameters)
+            values = (
+                f"case when coalesce(len({value}), 0) = 0 then [{missing}] else list_distinct({value}) end"
+                if is_list
+                else f"[coalesce(({value})::varchar, {missing})]"
+            )
+            shown = f"list_filter({values}, lambda x: list_contains({chosen}, x)) as shown"
+            return f"select * from ({selection.sql(parameters, [shown])}) where len(shown) > 0"  # noqa: S608 - constants
+        parts = split(selection, [dimension], {}, parameters)
+        value = parts.values[0]
+        found = (
+            f"select project_id, trace_id, list(distinct {value}) as shown from ({parts.sql}) "  # noqa: S608 - constants
+            f"where list_contains({chosen}, {value}) group by project_id, trace_id"
         )
+        return f"select t.*, f.shown from ({found}) f join marts.traces t using (project_id, trace_id)"  # noqa: S608 - constants
 
     def _values(self) -> dict[str, Any]:
         return {
@@ -226,6 +239,8 @@ def _with_units(
 def _rows(grain: Grain, suffix: str, flags: Mapping[str, str]) -> str:
     """The rows ``u`` of a grain in the experiment, with cluster, arm and day."""
     more = "".join(f", {text} as {name}" for name, text in flags.items())
+    if grain == "trace":
+        return f"select u.*{more} from usable{suffix} u"  # noqa: S608 - constants
     head = f"select u.*, e.cluster, e.arm, e.day{more} from {MARTS[grain].relation} u join"  # noqa: S608 - constants
     by_trace = f"{head} usable{suffix} e using (project_id, trace_id) where {rows_of(grain)}"
     by_session = f"{head} shown{suffix} e using (project_id, session_id)"

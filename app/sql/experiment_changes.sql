@@ -2,20 +2,18 @@
 -- early and late are shares of the arm's traces in the first and last third of the time that all arms span, among traces
 -- that have any value of that kind; shares of models may add up to more than 1, as a trace may call several.
 with bounds as (
-    select min(t.start_time) as first_seen, max(t.start_time) as last_seen
-    from usable as u
-    join marts.traces as t using (project_id, trace_id)
+    select min(start_time) as first_seen, max(start_time) as last_seen
+    from usable
 ),
 
 placed as (
     select
-        u.arm, t.models, t.prompt_name, t.prompt_version,
+        arm, models, prompt_name, prompt_version,
         case
-            when t.start_time < first_seen + (last_seen - first_seen) / 3 then 'early'
-            when t.start_time >= last_seen - (last_seen - first_seen) / 3 then 'late'
+            when start_time < first_seen + (last_seen - first_seen) / 3 then 'early'
+            when start_time >= last_seen - (last_seen - first_seen) / 3 then 'late'
         end as part
-    from usable as u
-    join marts.traces as t using (project_id, trace_id)
+    from usable
     cross join bounds
 ),
 

@@ -1,21 +1,13 @@
 -- Traces that count, with the cluster that their errors are clustered by. Grain: (project_id, trace_id).
--- Reads `arms`: (project_id, trace_id, arm); traces that show two arms are left out. A cluster is the unit of assignment;
--- for assignment per trace it is the user (the trace itself without one). Rows without the unit are left out, and so are
--- clusters in two arms when $exclude_crossed. day is a UTC day.
-with single as (
-    select project_id, trace_id, min(arm) as arm
-    from arms
-    group by project_id, trace_id
-    having min(arm) = max(arm)
-),
-
-exposed as (
+-- Reads `arms`: traces with the arms that they show; those that show two are left out. A cluster is the unit of
+-- assignment; for assignment per trace it is the user (the trace itself without one). Rows without the unit are left out,
+-- and so are clusters in two arms when $exclude_crossed. Further columns as marts.traces; day is a UTC day.
+with exposed as (
     select
-        t.project_id, t.trace_id, t.session_id, t.start_time::date as day, s.arm,
-        case $unit when 'user' then t.user_id when 'session' then t.session_id else coalesce(t.user_id, t.trace_id) end
-            as cluster
-    from single as s
-    join marts.traces as t using (project_id, trace_id)
+        * exclude (shown), start_time::date as day, shown[1] as arm,
+        case $unit when 'user' then user_id when 'session' then session_id else coalesce(user_id, trace_id) end as cluster
+    from arms
+    where len(shown) = 1
 ),
 
 crossed as (
