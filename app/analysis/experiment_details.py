@@ -26,9 +26,8 @@ _SUMS = ("clusters", "x", "y", "xx", "xy", "yy", "c_xx", "c_xy", "c_yx", "c_yy",
 
 
 def deciding_metric(readout: Readout) -> str:
-    """The metric to look at first: the primary, else the most certain one; empty where there is none."""
-    ranked = readout.primary or tuple(sorted(readout.estimates, key=lambda each: (not each.is_certain, each.p)))
-    return ranked[0].metric if ranked else ""
+    """The metric that the verdict rests on; empty where there is none."""
+    return readout.deciding[0].metric if readout.deciding else ""
 
 
 def detail_metrics(readout: Readout) -> list[str]:

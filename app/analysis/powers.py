@@ -57,9 +57,8 @@ class Power:
 
 
 def power_of(readout: Readout) -> Power | None:
-    """The power of the primary metric (else of the first); None where no error is known."""
-    deciding = readout.primary or tuple(each for each in readout.estimates[:1])
-    known = [(error, each) for each in deciding if (error := _error(each)) is not None]
+    """The power of the metric that the verdict rests on; None where no error is known."""
+    known = [(error, each) for each in readout.deciding if (error := _error(each)) is not None]
     if not known:
         return None
     error, estimate = max(known, key=lambda pair: pair[0])

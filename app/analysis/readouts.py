@@ -66,6 +66,14 @@ class Readout:
         """The primary metric's estimate of each arm but the control."""
         return tuple(each for each in self.estimates if each.is_primary)
 
+    @property
+    def deciding(self) -> tuple[Estimate, ...]:
+        """What the verdict rests on: the primary, else the first certain metric with a better side, else the first."""
+        if self.primary:
+            return self.primary
+        certain = [each for each in self.estimates if each.is_certain and each.is_better is not None]
+        return tuple((certain or list(self.estimates))[:1])
+
 
 def readout(
     store: Store,

@@ -10,6 +10,7 @@ from app.analysis.estimates import MINIMUM_UNITS, Estimate
 from app.analysis.powers import power_of, wait
 from app.analysis.readout_rows import written
 from app.analysis.readouts import Readout
+from app.format import MISSING
 from app.stats.ordinal import EVEN
 
 Kind = Literal["no_data", "invalid", "too_early", "winner", "keep_control", "mixed", "no_difference", "undecided"]
@@ -190,17 +191,19 @@ class Figure:
 def key_figures(readout: Readout) -> list[Figure]:
     """What a person looks at first: the deciding lift, size, split, length."""
     unit = readout.assignment.unit
-    deciding = readout.primary or tuple(sorted(readout.estimates, key=lambda each: (not each.is_certain, each.p)))
     figures = []
-    if deciding:
-        first = deciding[0]
+    if readout.deciding:
+        first = readout.deciding[0]
         label = first.label
         note = (
             ""
             if first.lift_low is None or first.lift_high is None
             else f"{_percent(first.lift_low)} to {_percent(first.lift_high)}"
         )
-        shown = "—" if first.lift is None else _percent(first.lift)
+        shown = MISSING if first.lift is None else _percent(first.lift)
+        if first.measure.kind == "ordinal":
+            shown = written(first.metric, first.value)
+            note = f"{100 * (EVEN + first.low):.1f} to {100 * (EVEN + first.high):.1f} %, even at 50 %"
         figures.append(Figure(label, shown, note, f"Relative difference of {first.arm} with its interval"))
     figures += [
         Figure(f"{arm.name}, {unit}s", f"{arm.units:,}", f"{arm.traces:,} traces", "Units that showed this arm")

@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 import altair as alt
 import polars as pl
 
+from app.analysis.estimates import MINIMUM_UNITS, Estimate
 from app.analysis.experiment_details import Course
 from app.analysis.measures import find_measure
+from app.analysis.readout_rows import ROLES, reading
 from app.analysis.readouts import Readout
 from app.charts.shapes import HEIGHT, intervals
 from app.charts.theme import QUIET, axis, series_colour, titled
@@ -21,11 +23,14 @@ WIDEST = 6.0
 
 
 def forest_chart(readout: Readout, arm: str) -> tuple[alt.TopLevelMixin, str]:
-    """Relative differences of one arm against the control; metrics whose control is zero have none and are left out."""
-    shown = [each for each in readout.estimates if each.arm == arm and each.lift is not None]
+    """Relative differences of one arm against the control; those without one or with too few units are left out."""
+    all_of_arm = [each for each in readout.estimates if each.arm == arm]
+    shown = [each for each in all_of_arm if each.lift_low is not None and each.smallest >= MINIMUM_UNITS]
+    left_out = len(all_of_arm) - len(shown)
+    missing = f"; {left_out} more in the table below, without a lift or with too few units" if left_out else ""
     rows = pl.DataFrame(
         {
-            "name": [each.label + (" (primary)" if each.is_primary else "") for each in shown],
+            "name": [_named(each, readout) for each in shown],
             "estimate": [_drawn(each.lift) for each in shown],
             "low": [_drawn(each.lift_low) for each in shown],
             "high": [_drawn(each.lift_high) for each in shown],
@@ -41,10 +46,17 @@ def forest_chart(readout: Readout, arm: str) -> tuple[alt.TopLevelMixin, str]:
         form="rate",
         written=lambda value: "—" if value is None else f"{100 * value:+.1f} %",
         reference=0.0,
-        subtitle=f"{100 * readout.level:g} % intervals, {kind}; left of the line is lower{cut}",
+        subtitle=f"{100 * readout.level:g} % intervals, {kind}; left of the line is lower{cut}{missing}",
     )
     said = [f"{each.label} {100 * (each.lift or 0.0):+.1f} %" for each in shown]
     return chart, f"{arm} against {readout.experiment.arms[0]}: {', '.join(said)}"
+
+
+def _named(estimate: Estimate, readout: Readout) -> str:
+    """The metric's name with what it decides and, where that is certain, what it says."""
+    role = "" if estimate.role == "secondary" else f" ({ROLES[estimate.role]})"
+    said = f": {reading(estimate)}" if estimate.is_certain and readout.state != "invalid" else ""
+    return f"{estimate.label}{role}{said}"
 
 
 def _drawn(share: float | None) -> float | None:

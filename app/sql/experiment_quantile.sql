@@ -1,7 +1,7 @@
 -- A quantile of each arm and how uncertain its place is. Grain: arm. Reads `measured`: (project_id, cluster, arm, v).
 -- value is the $probability quantile of v in the arm; per cluster x counts rows at or below it and y rows; c_* as in
 -- experiment_sums.
-with at as (
+with places as (
     select arm, quantile_cont(v, $probability) as value
     from measured
     group by arm
@@ -10,7 +10,7 @@ with at as (
 per_cluster as (
     select m.project_id, m.cluster, m.arm, count_if(m.v <= a.value)::double as x, count(*)::double as y
     from measured as m
-    join at as a using (arm)
+    join places as a using (arm)
     group by m.project_id, m.cluster, m.arm
 ),
 
@@ -29,6 +29,6 @@ select
     coalesce(sum(cy * x), 0.0) as c_yx, coalesce(sum(cy * y), 0.0) as c_yy,
     count(cx) as in_both
 from paired as p
-join at as a using (arm)
+join places as a using (arm)
 group by p.arm
 order by p.arm
