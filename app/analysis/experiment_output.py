@@ -64,7 +64,8 @@ def as_json(readout: Readout, verdict: Verdict, segments: Sequence[Segment] = ()
             "metrics": [_estimate(each, readout) for each in readout.excluded.estimates],
         },
         "segments": [
-            {"dimension": each.dimension, "segment": each.value, **_estimate(each.estimate, readout)} for each in segments
+            {"dimension": each.dimension, "segment": each.value, **_estimate(each.estimate, readout)}
+            for each in segments
         ],
         "left_out": dict(readout.left_out),
         "snapshot": readout.provenance.snapshot,

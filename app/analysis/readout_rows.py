@@ -16,6 +16,27 @@ from app.analysis.readouts import Readout
 from app.analysis.selection import in_zone
 from app.format import MISSING, formatted, when
 
+_SHOWN = {
+    "arm": pl.String,
+    "control": pl.String,
+    "value": pl.String,
+    "lift": pl.Float64,
+    "lift_low": pl.Float64,
+    "lift_high": pl.Float64,
+    "q": pl.Float64,
+    "units": pl.Int64,
+    "reading": pl.String,
+}
+_SEGMENT_ROWS: dict[str, type[pl.DataType]] = {"segment": pl.String, **_SHOWN}
+_METRIC_ROWS: dict[str, type[pl.DataType]] = {
+    "metric": pl.String,
+    **_SHOWN,
+    "difference": pl.String,
+    "p": pl.Float64,
+    "detectable": pl.Float64,
+    "test": pl.String,
+}
+
 ROLES = {"primary": "primary", "guardrail": "guard rail", "secondary": ""}
 
 
@@ -67,8 +88,7 @@ def metric_rows(readout: Readout) -> pl.DataFrame:
         }
         for each in readout.estimates
     ]
-    kinds = dict.fromkeys(("lift", "lift_low", "lift_high", "q", "detectable"), pl.Float64)
-    return pl.DataFrame(rows, schema_overrides=kinds)
+    return pl.DataFrame(rows, schema=_METRIC_ROWS)
 
 
 def reading(estimate: Estimate, *, is_broken: bool = False) -> str:
@@ -128,7 +148,7 @@ def segment_rows(found: Sequence[Segment], *, is_broken: bool) -> pl.DataFrame:
         }
         for each in found
     ]
-    return pl.DataFrame(rows, schema_overrides=dict.fromkeys(("lift", "lift_low", "lift_high"), pl.Float64))
+    return pl.DataFrame(rows, schema=_SEGMENT_ROWS)
 
 
 def need_rows(power: Power) -> pl.DataFrame:

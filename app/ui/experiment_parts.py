@@ -70,6 +70,9 @@ def segment_table(page: Page, readout: Readout) -> None:
         "of many is not taken for a finding.",
     )
     found = cached(page, experiment_details.segments, readout, page.timezone, metric)
+    if not found:
+        st.caption("No segment here has units of two arms.")
+        return
     show_table(
         readout_rows.segment_rows(found, is_broken=readout.state == "invalid"),
         columns={
