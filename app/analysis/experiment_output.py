@@ -72,6 +72,10 @@ def as_json(readout: Readout, verdict: Verdict, segments: Sequence[Segment] = ()
     }
 
 
+def _segment(each: Segment, readout: Readout) -> dict[str, Any]:
+    return {"dimension": each.dimension, "segment": each.value, **_estimate(each.estimate, readout)}
+
+
 def _variant(arm: Arm, readout: Readout) -> dict[str, Any]:
     total = sum(each.units for each in readout.arms)
     return {
