@@ -35,7 +35,7 @@ show_verdict(judged)
 if judged.kind == "no_data":
     st.stop()
 st.caption(ui.plain(readout_rows.span(result, page.timezone), longest=400))
-experiment_parts.keep(page, result, judged, choice.experiment, is_known=choice.is_known)
+experiment_parts.keep(page, result, judged, experiments.as_shown(choice.experiment, filters), is_known=choice.is_known)
 ui.kpi_row([ui.Card(each.label, each.value, note=each.note, why=each.why) for each in verdicts.key_figures(result)])
 
 if result.estimates:

@@ -243,6 +243,8 @@ def _quantiles(store: Store, exposure: Exposure, measure: Measure) -> Iterator[C
             continue
         clusters = (rows[control_arm]["clusters"], rows[arm]["clusters"])
         is_bounded = all(has_room(arm_sums(rows[each]), measure.probability) for each in (control_arm, arm))
+        # Between tied values nothing says how far the quantile may move.
+        is_bounded = is_bounded and (found.standard_error > 0 or found.difference == 0)
         yield Compared(
             measure,
             arm,

@@ -260,6 +260,18 @@ def changed(
     )
 
 
+def as_shown(experiment: Experiment, filters: Filters) -> Experiment:
+    """The experiment with the conditions and the period of a page, to be saved as it is seen; times are fixed."""
+    window = filters.window
+    is_bounded = window.since != ALL or bool(window.until)
+    return replace(
+        experiment,
+        where=tuple(dict.fromkeys((*experiment.where, *filters.where))),
+        since=f"{window.start.isoformat()}Z" if is_bounded else "",
+        until=f"{window.end.isoformat()}Z" if is_bounded else "",
+    )
+
+
 def arm_values(store: Store, timezone: ZoneInfo, filters: Filters, dimension: str) -> list[str]:
     """Values of a dimension that could be arms: those with the most traces first, tags named variant_* before them."""
     query = Query(metrics=("traces",), by=(dimension,), filters=filters, order="-traces", limit=ARMS_OFFERED)

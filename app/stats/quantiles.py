@@ -44,11 +44,13 @@ def has_room(below: ArmSums, probability: float) -> bool:
 def slope(probabilities: tuple[float, float], values: tuple[float, float]) -> float:
     """The quantile function's slope from two look-ups, ``(Q(p2) - Q(p1)) / (p2 - p1)``; no density is estimated.
 
+    It is 0 where all values around the quantile are tied; then a difference of quantiles has no usable error.
+
     Source: Deng, Knoblich, Lu (2018), section 4: the interval of a clustered quantile from the order statistics at
     ``p -+ z sd(F(q))`` ("outer interval"); this is its half width over ``z sd``.
     """
     width = probabilities[1] - probabilities[0]
-    return (values[1] - values[0]) / width if width > 0 else math.inf
+    return (values[1] - values[0]) / width if width > 0 else 0.0
 
 
 def quantile_difference(

@@ -388,6 +388,18 @@ def test_a_quantile_is_that_of_the_metrics_layer(make_store: Callable[..., Store
         assert each.low < 0 < each.high
 
 
+def test_a_quantile_between_tied_values_decides_nothing(make_store: Callable[..., Store]) -> None:
+    rows = [{**row, "latency_ms": 1000.0 + ("variant_B" in row["tags"])} for row in world(400)]
+    [got] = read(make_store(traces=rows), Experiment("q", "tag", AB.arms, metrics=("latency_p50_ms",))).estimates
+    assert got.difference == 1.0
+    assert not got.is_certain
+    assert readout_rows.reading(got) == "too few units beyond it"
+    few = read(make_store(traces=world(220)), Experiment("q", "tag", AB.arms, primary="latency_p99_ms"))
+    judged = verdicts.verdict(few)
+    assert judged.kind == "too_early"
+    assert "too few units lie beyond this quantile" in judged.sentence
+
+
 def test_sums_are_compared_per_unit(make_store: Callable[..., Store]) -> None:
     rows = world(300, per_user=2)
     extra = [{**row, "trace_id": f"{row['trace_id']}x"} for row in rows if "variant_B" in row["tags"]]

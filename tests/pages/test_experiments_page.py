@@ -88,9 +88,29 @@ def test_what_is_put_together_can_be_saved(open_page: OpenPage, traffic_home: Pa
     app.text_input(key="experiment_save_name").set_value("releases").run()
     app.button(key="experiment_save").click().run()
     assert not app.exception
-    assert 'name = "releases"' in (home / "saved.toml").read_text(encoding="utf-8")
+    saved = (home / "saved.toml").read_text(encoding="utf-8")
+    assert 'name = "releases"' in saved
+    assert 'since = "2026-10-24T00:00:00Z"' in saved  # the period that was shown, not one that moves on
     app.run()
     assert app.selectbox(key="experiment_name").value == "releases"
+
+
+def test_other_metrics_can_be_compared_from_a_link(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page(
+        "experiments",
+        traffic_home,
+        metrics="latency_p50_ms,generations,nope,score_order:user_satisfaction",
+        primary="generations",
+        effect="0.1",
+        experiment_cap="true",
+    )
+    assert "There is no metric" in app.error[0].value.replace("\\", "")
+    names = table_with(app, "metric", "reading")["metric"].tolist()
+    assert names[:2] == ["Generations per unit (primary)", "Latency, p50"]
+    assert names[2] == "Chance of a higher rating: user_satisfaction"
+    app.multiselect(key="experiment_metrics").set_value(["error_rate"]).run()
+    assert not app.exception
+    assert "Error rate" in table_with(app, "metric", "reading")["metric"].tolist()
 
 
 def test_a_declared_experiment_shows_its_segments(open_page: OpenPage, traffic_home: Path, tmp_path: Path) -> None:
