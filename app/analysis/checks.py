@@ -152,6 +152,8 @@ def _changes(changes: pl.DataFrame, arms: Sequence[Arm], dimension: str) -> list
             (pl.col("kind") == kind)
             & ((pl.col("late") - pl.col("early")).abs() >= MOVED)
             & (pl.col("smallest") >= MOVED_TRACES)
+        ).sort(
+            (pl.col("late") - pl.col("early")).abs(), pl.col("arm"), pl.col("value"), descending=[True, False, False]
         )
         if moved.is_empty():
             checks.append(Check(f"Same {words}", "ok", f"No arm changed its {words} while the test ran"))

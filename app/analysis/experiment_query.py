@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import polars as pl
+
 from app import sql
 from app.analysis.measures import Measure, rows_of, texts
 from app.analysis.selection import Answer
@@ -79,16 +81,29 @@ class Exposure:
                 shown_before.
         """
         bound = parameters or Parameters()
-        relations = {"arms": self._arms(bound), **{each: sql.read(_FILES[each]) for each in reads}, **(made or {})}
+        relations = {**self._exposed(bound), **{each: sql.read(_FILES[each]) for each in reads}, **(made or {})}
         if "shown_before" in relations:
             relations["shown_before"] = relations["shown_before"].replace("from usable", "from usable_before")
-        text = ", ".join(f"{relation} as (\n{body.strip()}\n)" for relation, body in relations.items())
-        statement = f"with {text}\nselect * from (\n{sql.read(name).strip()}\n)"
-        known = {**self._values(), **bound.values, **(values or {})}
+        return self._answer(store, relations, sql.read(name), {**bound.values, **(values or {})})
+
+    def run_all(self, store: Store, names: Sequence[str]) -> dict[str, pl.DataFrame]:
+        """Several files that read ``arms`` or ``exposed`` alone, in one statement: their rows by name, in any order."""
+        bound = Parameters()
+        relations = {**self._exposed(bound), **{name: sql.read(name) for name in names}}
+        lists = ", ".join(f"(select list(r) from {name} r) as {name}" for name in names)  # noqa: S608 - files' names
+        row = self._answer(store, relations, f"select {lists}", bound.values).frame
+        return {name: row[name].explode().drop_nulls().struct.unnest() for name in names}
+
+    def _answer(self, store: Store, relations: Mapping[str, str], text: str, values: Mapping[str, Any]) -> Answer:
+        before = ", ".join(f"{relation} as (\n{body.strip()}\n)" for relation, body in relations.items())
+        statement = f"with {before}\nselect * from (\n{text.strip()}\n)"
         named = set(_PARAMETER.findall(statement))
-        used = {key: value for key, value in known.items() if key in named}
+        used = {key: value for key, value in {**self._values(), **values}.items() if key in named}
         frame = store.sql(statement, used)
         return Answer(frame, statement, used, store.snapshot, store.run_id, frame.height)
+
+    def _exposed(self, parameters: Parameters) -> dict[str, str]:
+        return {"arms": self._arms(parameters), "exposed": sql.read("experiment_exposed")}
 
     def _arms(self, parameters: Parameters) -> str:
         """Traces with all their columns and ``shown``, the arms among these that they show, one at least."""

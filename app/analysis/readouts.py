@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import polars as pl
+
 from app.analysis.arms import Arm, arms_of, assignment_of, days_of, left_out, shared_time
 from app.analysis.checks import Check, Split, check_all, split_of
 from app.analysis.estimates import LEVEL, Estimate, Method, Role, compare, finish
@@ -25,6 +27,7 @@ FEW_LEVELS = 11
 """A score with at most so many different numbers is a rating in steps, compared in order as well."""
 
 MOST_SCORES = 8
+_FIRST = ("experiment_exposure", "experiment_crossover", "experiment_changes", "experiment_scores")
 
 
 @dataclass(frozen=True)
@@ -96,9 +99,9 @@ def readout(
     Source: see ``app.stats``. With several arms the primary's level is divided among them.
     """
     drawn = Exposure(filters, experiment.dimension, experiment.arms, experiment.unit or "trace")
-    seen = drawn.run(store, "experiment_exposure", reads=()).frame
-    crossed = drawn.run(store, "experiment_crossover", reads=()).frame
-    assignment, crossover = assignment_of(experiment.unit, seen, crossed)
+    first = drawn.run_all(store, _FIRST)
+    seen = first["experiment_exposure"]
+    assignment, crossover = assignment_of(experiment.unit, seen, first["experiment_crossover"])
     arms = arms_of(experiment.arms, seen, assignment.unit)
     started = min((arm.first_seen for arm in arms if arm.first_seen), default=None)
     exposure = replace(
@@ -107,7 +110,7 @@ def readout(
         exclude_crossed=exclude_crossed,
         before=started if assignment.unit == "user" else None,
     )
-    names = _names(store, exposure, experiment)
+    names = _names(store, first["experiment_scores"], experiment)
     roles: dict[str, Role] = {**dict.fromkeys(experiment.guardrails, "guardrail"), experiment.primary: "primary"}
     level = 1 - (1 - LEVEL) / max(1, len(experiment.arms) - 1)
     found, answer = compare(store, exposure, names, winsorise=experiment.winsorise)
@@ -121,7 +124,7 @@ def readout(
         shared=shared_time(seen),
         days=days,
         left_out=lost,
-        changes=exposure.run(store, "experiment_changes").frame,
+        changes=first["experiment_changes"],
         dimension=experiment.dimension,
     )
     made = Readout(
@@ -145,17 +148,17 @@ def readout(
     return replace(made, excluded=_excluded(store, made, roles))
 
 
-def _names(store: Store, exposure: Exposure, experiment: Experiment) -> tuple[str, ...]:
+def _names(store: Store, scores: pl.DataFrame, experiment: Experiment) -> tuple[str, ...]:
     """The primary, what else is asked for (else the defaults and every score), and the guard rails, each once."""
-    asked = experiment.metrics or (*DEFAULT_METRICS, *_scores(store, exposure))
+    asked = experiment.metrics or (*DEFAULT_METRICS, *_scores(store, scores))
     return tuple(dict.fromkeys(name for name in (experiment.primary, *asked, *experiment.guardrails) if name))
 
 
-def _scores(store: Store, exposure: Exposure) -> list[str]:
+def _scores(store: Store, scores: pl.DataFrame) -> list[str]:
     """A measure for each score of the test: means, chances of a higher rating, or shares of categories."""
     satisfaction = store.definitions.outcome.satisfaction_score
     names = []
-    for row in exposure.run(store, "experiment_scores").frame.head(MOST_SCORES).iter_rows(named=True):
+    for row in scores.sort("scores", "name", descending=[True, False]).head(MOST_SCORES).iter_rows(named=True):
         name, kind = row["name"], row["data_type"]
         if kind == "CATEGORICAL":
             names.append(f"{CATEGORICAL}:{name}")

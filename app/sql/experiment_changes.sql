@@ -1,9 +1,9 @@
--- What an arm was made of early and late. Grain: (arm, kind, value); kind is model or prompt. Reads `usable`.
+-- What an arm was made of early and late. Grain: (arm, kind, value); kind is model or prompt. Reads `exposed`.
 -- early and late are shares of the arm's traces in the first and last third of the time that all arms span, among traces
 -- that have any value of that kind; shares of models may add up to more than 1, as a trace may call several.
 with bounds as (
     select min(start_time) as first_seen, max(start_time) as last_seen
-    from usable
+    from exposed
 ),
 
 placed as (
@@ -13,7 +13,7 @@ placed as (
             when start_time < first_seen + (last_seen - first_seen) / 3 then 'early'
             when start_time >= last_seen - (last_seen - first_seen) / 3 then 'late'
         end as part
-    from usable
+    from exposed
     cross join bounds
 ),
 
