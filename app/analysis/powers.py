@@ -57,7 +57,9 @@ class Power:
 
 
 def power_of(readout: Readout) -> Power | None:
-    """The power of the metric that the verdict rests on; None where no error is known."""
+    """The power of the metric that the verdict rests on; None where no error is known, or where more days mend nothing."""
+    if readout.state == "invalid":
+        return None
     known = [(error, each) for each in readout.deciding if (error := _error(each)) is not None]
     if not known:
         return None

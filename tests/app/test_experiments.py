@@ -516,6 +516,7 @@ def test_leaving_out_units_in_two_arms_is_shown_and_mends_nothing(make_store: Ca
     assert without.estimates[0].value == got.excluded.estimates[0].value
     assert verdicts.verdict(without).kind == "invalid"
     assert set(readout_rows.metric_rows(without)["reading"]) == {"test is broken"}
+    assert powers.power_of(without) is None  # more days mend nothing
 
 
 def test_a_declared_uneven_split_is_no_fault(make_store: Callable[..., Store]) -> None:
