@@ -57,7 +57,7 @@ class Power:
 
 
 def power_of(readout: Readout) -> Power | None:
-    """The power of the metric that the verdict rests on; None where no error is known, or where more days mend nothing."""
+    """The power of the metric that the verdict rests on; None where no error is known or more days mend nothing."""
     if readout.state == "invalid":
         return None
     known = [(error, each) for each in readout.deciding if (error := _error(each)) is not None]
