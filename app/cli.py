@@ -12,6 +12,7 @@ COMMANDS = {
     "app": "app.app_command:app",
     "query": "app.query_command:query",
     "session": "app.session_command:session",
+    "experiment": "app.experiment_command:experiment",
 }
 
 SUMMARIES = {
@@ -20,6 +21,7 @@ SUMMARIES = {
     "app": "Open the app in a browser.",
     "query": "Any metric by any dimension, from the layer that the pages use.",
     "session": "One conversation: turns, cost, satisfaction, outcome.",
+    "experiment": "An A/B test: whether it can be trusted, and which variant is better.",
 }
 
 

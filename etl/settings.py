@@ -123,10 +123,15 @@ class ExperimentSettings:
     variants: str  # dimension=a,b with the control first, e.g. tag=variant_A,variant_B
     unit: str = ""  # user, session or trace; empty: inferred
     primary: str = "cost_per_trace_usd"
-    metrics: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()  # empty: the usual ones and every score
+    guardrails: tuple[str, ...] = ()  # must not get worse
     where: tuple[str, ...] = ()
     since: str = ""
     until: str = ""
+    segments: tuple[str, ...] = ()  # dimensions by whose values the primary is looked at
+    split: str = ""  # shares of the arms, e.g. 90:10; empty: equal
+    wanted_lift: float = 0.05  # the relative difference worth finding
+    winsorise: float | None = None  # cap units' own values at this quantile
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from app import ui
-from app.analysis import experiments, readout_rows, readouts, verdicts
+from app.analysis import experiment_notes, experiments, readout_rows, readouts, verdicts
 from app.charts.experiments import forest_chart
 from app.format import count
+from app.ui import experiment_parts
 from app.ui.detail import load_or_stop
 from app.ui.experiment_picker import pick_experiment
 from app.ui.verdict import show_check, show_verdict
@@ -26,26 +27,31 @@ if choice is None:
     st.stop()
 
 filters = experiments.bounded(page.store, page.timezone, page.filters, choice.experiment, whole=choice.whole)
-score = page.definitions.outcome.satisfaction_score
-result = load_or_stop(page, readouts.readout, filters, choice.experiment, score, choice.method)
+result = load_or_stop(
+    page, readouts.readout, filters, choice.experiment, choice.method, exclude_crossed=choice.exclude_crossed
+)
 judged = verdicts.verdict(result)
 show_verdict(judged)
 if judged.kind == "no_data":
     st.stop()
 st.caption(ui.plain(readout_rows.span(result, page.timezone), longest=400))
+experiment_parts.keep(page, result, judged, experiments.as_shown(choice.experiment, filters), is_known=choice.is_known)
 ui.kpi_row([ui.Card(each.label, each.value, note=each.note, why=each.why) for each in verdicts.key_figures(result)])
 
 if result.estimates:
     for arm in result.experiment.arms[1:]:
         chart, words = forest_chart(result, arm)
         ui.show_chart(chart, alt=words)
-    st.caption(ui.plain(verdicts.method_note(result), longest=600))
+    st.caption(ui.plain(experiment_notes.method_note(result), longest=600))
+
+experiment_parts.one_metric(page, result)
 
 left, right = ui.side_by_side()
 with left:
     ui.section("Can it be trusted?")
     for check in result.checks:
         show_check(check)
+    experiment_parts.excluded_note(result)
 with right:
     ui.section("Arms", f"Drawn per {result.assignment.unit}.")
     ui.table(
@@ -63,6 +69,10 @@ with right:
         alt="Units, traces and dates of each arm",
     )
 
+    experiment_parts.power_panel(result)
+
+experiment_parts.segment_table(page, result)
+
 ui.section(
     "All metrics", f"Each arm against {result.experiment.arms[0]}; {count(result.left_out['traces'])} traces counted."
 )
@@ -71,15 +81,17 @@ ui.table(
     columns={
         "metric": ui.Column("Metric", pinned=True),
         "arm": ui.Column("Arm"),
+        "reading": ui.Column("Reading"),
         "control": ui.Column("Control"),
         "value": ui.Column("Arm's value"),
         "difference": ui.Column("Difference"),
         "lift": ui.Column("Relative", "rate"),
         "lift_low": ui.Column("From", "rate", help="Low end of the interval"),
         "lift_high": ui.Column("To", "rate", help="High end"),
-        "reading": ui.Column("Reading"),
         "q": ui.Column("q", "number", help="False discovery rate at which it would count (Benjamini-Hochberg)"),
         "units": ui.Column("Clusters", "count", help="Independent units behind the interval"),
+        "detectable": ui.Column("Can find", "rate", help="The smallest true difference found now four times in five"),
+        "test": ui.Column("Test"),
     },
     key="experiment_metrics",
     alt="Every metric of each arm against the control",
@@ -87,6 +99,6 @@ ui.table(
 )
 ui.how_computed(
     {"Sums over units": result.provenance},
-    metrics=result.experiment.metrics,
-    notes=verdicts.notes(result),
+    metrics=experiment_notes.layer_metrics(result),
+    notes=experiment_notes.notes(result),
 )

@@ -6,96 +6,36 @@ sentence that says what is broken and what mends it. The formulas are in ``app.s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import polars as pl
 
-from app.analysis.experiments import Experiment
-from app.analysis.selection import Answer, run_over_arms
+from app.analysis.arms import Arm, arms_of, assignment_of, days_of, left_out, shared_time
+from app.analysis.checks import Check, Split, check_all, split_of
+from app.analysis.estimates import LEVEL, Estimate, Method, Role, compare, finish
+from app.analysis.experiment_query import Exposure, without_crossed
+from app.analysis.experiments import DEFAULT_METRICS, Experiment
+from app.analysis.measures import CATEGORICAL, ORDINAL
+from app.analysis.selection import Answer
 from app.metrics.filters import Filters
-from app.metrics.registry import find_metric
-from app.stats.assignment import Assignment, Crossover, Unit, crossover, judge
-from app.stats.clusters import ArmSums, CrossSums, Difference, difference
-from app.stats.sequences import sequence_multiplier, sequence_p_value
-from app.stats.tests import benjamini_hochberg, chi_squared_split
+from app.stats.assignment import Assignment, Crossover
 from app.store import Store
 
-Method = Literal["any_time", "fixed"]
+FEW_LEVELS = 11
+"""A score with at most so many different numbers is a rating in steps, compared in order as well."""
 
-MINIMUM_UNITS = 100
-MINIMUM_DAYS = 7
-SPLIT_ALARM = 0.001
-RAREST = 1e-6
-SHARED_TIME = 0.8
-LEFT_OUT = 0.10
-LEVEL = 0.95
+MOST_SCORES = 8
+_FIRST = ("experiment_exposure", "experiment_crossover", "experiment_changes", "experiment_scores")
 
 
 @dataclass(frozen=True)
-class Arm:
-    """One arm's traffic. ``units`` is the count of the unit of assignment; times naive UTC."""
+class Excluded:
+    """The primary metric's estimates without the units that are in two arms, and how many these are."""
 
-    name: str
-    is_control: bool
-    traces: int
-    sessions: int
-    users: int
     units: int
-    first_seen: datetime | None
-    last_seen: datetime | None
-    days: int
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """One metric of one arm against the control.
-
-    ``low``/``high`` bound the difference and ``lift_low``/``lift_high`` the relative lift, both at the readout's level.
-    ``units`` are the clusters behind it, ``smallest`` those of the arm with fewer; below ``MINIMUM_UNITS`` nothing is
-    certain. ``q`` controls the false discovery rate over the metrics that are not primary; the primary keeps its own p.
-    """
-
-    metric: str
-    arm: str
-    is_primary: bool
-    control: float
-    value: float
-    difference: float
-    low: float
-    high: float
-    lift: float | None
-    lift_low: float | None
-    lift_high: float | None
-    p: float
-    q: float
-    units: int
-    smallest: int
-
-    @property
-    def is_certain(self) -> bool:
-        """Whether the difference is more than noise: the interval for the primary, q for the others."""
-        if self.smallest < MINIMUM_UNITS:
-            return False
-        return (self.low > 0 or self.high < 0) if self.is_primary else self.q < 1 - LEVEL
-
-    @property
-    def is_better(self) -> bool | None:
-        """Whether a certain difference is an improvement; None when the metric has no better direction."""
-        better = find_metric(self.metric).better
-        return None if better == "neither" else (self.difference > 0) == (better == "higher")
-
-
-@dataclass(frozen=True)
-class Check:
-    """One validity check: ``fail`` leaves no winner, ``wait`` means too early, ``warn`` is worth knowing."""
-
-    name: str
-    state: Literal["ok", "warn", "wait", "fail"]
-    finding: str
-    remedy: str = ""
+    estimates: tuple[Estimate, ...]
 
 
 @dataclass(frozen=True)
@@ -104,15 +44,19 @@ class Readout:
 
     experiment: Experiment
     assignment: Assignment
+    crossover: Crossover
     arms: tuple[Arm, ...]
     estimates: tuple[Estimate, ...]
     checks: tuple[Check, ...]
-    split_p: float
+    split: Split
     left_out: Mapping[str, int]
     method: Method
     level: float
     days: int
+    metrics: tuple[str, ...]
+    exposure: Exposure = field(repr=False)
     provenance: Answer = field(repr=False)
+    excluded: Excluded | None = None
 
     @property
     def state(self) -> Literal["invalid", "too_early", "valid"]:
@@ -125,9 +69,22 @@ class Readout:
         """The primary metric's estimate of each arm but the control."""
         return tuple(each for each in self.estimates if each.is_primary)
 
+    @property
+    def deciding(self) -> tuple[Estimate, ...]:
+        """What the verdict rests on: the primary, else the first certain metric with a better side, else the first."""
+        if self.primary:
+            return self.primary
+        certain = [each for each in self.estimates if each.is_certain and each.is_better is not None]
+        return tuple((certain or list(self.estimates))[:1])
+
 
 def readout(
-    store: Store, filters: Filters, experiment: Experiment, satisfaction_score: str, method: Method = "any_time"
+    store: Store,
+    filters: Filters,
+    experiment: Experiment,
+    method: Method = "any_time",
+    *,
+    exclude_crossed: bool = False,
 ) -> Readout:
     """Compare the arms among the traces that the filters pick.
 
@@ -135,240 +92,86 @@ def readout(
         store: an open snapshot.
         filters: window, project and conditions; they include the experiment's own (see ``bounded``).
         experiment: what is compared.
-        satisfaction_score: name of the score that counts as satisfaction.
         method: intervals that hold at any time (confidence sequence), or for one look at a time fixed beforehand.
+        exclude_crossed: leave out the units that are in two arms. That does not mend a leaking test, so it stays
+            invalid; ``excluded`` holds the primary metric that way in any case.
 
-    Source: see ``app.stats``: delta method for clustered ratios, asymptotic confidence sequences, chi-squared for the
-    split, Benjamini-Hochberg over secondary metrics. With several arms the primary's level is divided among them.
+    Source: see ``app.stats``. With several arms the primary's level is divided among them.
     """
-    exposure = run_over_arms(store, filters, experiment.dimension, experiment.arms, "experiment_exposure")
-    assignment = _assignment(store, filters, experiment, exposure.frame)
-    arms = _arms(experiment, exposure.frame, assignment.unit)
-    sums = run_over_arms(
-        store,
-        filters,
-        experiment.dimension,
-        experiment.arms,
-        "experiment_sums",
-        {"unit": assignment.unit, "control": experiment.arms[0], "satisfaction_score": satisfaction_score},
+    drawn = Exposure(filters, experiment.dimension, experiment.arms, experiment.unit or "trace")
+    first = drawn.run_all(store, _FIRST)
+    seen = first["experiment_exposure"]
+    assignment, crossover = assignment_of(experiment.unit, seen, first["experiment_crossover"])
+    arms = arms_of(experiment.arms, seen, assignment.unit)
+    started = min((arm.first_seen for arm in arms if arm.first_seen), default=None)
+    exposure = replace(
+        drawn,
+        unit=assignment.unit,
+        exclude_crossed=exclude_crossed,
+        before=started if assignment.unit == "user" else None,
     )
+    names = _names(store, first["experiment_scores"], experiment)
+    roles: dict[str, Role] = {**dict.fromkeys(experiment.guardrails, "guardrail"), experiment.primary: "primary"}
     level = 1 - (1 - LEVEL) / max(1, len(experiment.arms) - 1)
-    days = _days(exposure.frame)
-    _, split_p = chi_squared_split([arm.units for arm in arms])
-    left_out = _left_out(exposure.frame, assignment.unit)
-    return Readout(
+    found, answer = compare(store, exposure, names, winsorise=experiment.winsorise)
+    split = split_of(arms, experiment.split, method)
+    days = len(days_of(seen))
+    lost = left_out(seen, assignment.unit)
+    checks = check_all(
+        arms,
+        assignment,
+        split,
+        shared=shared_time(seen),
+        days=days,
+        left_out=lost,
+        changes=first["experiment_changes"],
+        dimension=experiment.dimension,
+    )
+    made = Readout(
         experiment=experiment,
         assignment=assignment,
+        crossover=crossover,
         arms=arms,
-        estimates=_estimates(experiment, sums.frame, method, level),
-        checks=tuple(_checks(arms, assignment, split_p, _shared(exposure.frame), len(days), left_out)),
-        split_p=split_p,
-        left_out=left_out,
+        estimates=finish(found, roles, method, level),
+        checks=tuple(checks),
+        split=split,
+        left_out=lost,
         method=method,
         level=level,
-        days=len(days),
-        provenance=sums,
+        days=days,
+        metrics=names,
+        exposure=exposure,
+        provenance=replace(answer or exposure.run(store, "experiment_changes"), rows_read=lost["traces"]),
     )
+    if exclude_crossed or assignment.unit == "trace" or not crossover.crossed or not names:
+        return made
+    return replace(made, excluded=_excluded(store, made, roles))
 
 
-def _assignment(store: Store, filters: Filters, experiment: Experiment, exposure: pl.DataFrame) -> Assignment:
-    frame = run_over_arms(store, filters, experiment.dimension, experiment.arms, "experiment_crossover").frame
-    total = max(1, exposure["traces"].sum())
-    shares = [count / total for count in exposure["traces"]]
-
-    def observed(kind: str) -> Crossover:
-        bins = frame.filter(pl.col("kind") == kind)
-        return crossover(bins["draws"].to_list(), bins["units"].to_list(), bins["crossed"].to_list(), shares)
-
-    return judge(
-        experiment.unit,
-        {
-            "user_traces": observed("user_traces"),
-            "user_sessions": observed("user_sessions"),
-            "session_traces": observed("session_traces"),
-        },
-    )
+def _names(store: Store, scores: pl.DataFrame, experiment: Experiment) -> tuple[str, ...]:
+    """The primary, what else is asked for (else the defaults and every score), and the guard rails, each once."""
+    asked = experiment.metrics or (*DEFAULT_METRICS, *_scores(store, scores))
+    return tuple(dict.fromkeys(name for name in (experiment.primary, *asked, *experiment.guardrails) if name))
 
 
-def _arms(experiment: Experiment, exposure: pl.DataFrame, unit: Unit) -> tuple[Arm, ...]:
-    rows = {row["arm"]: row for row in exposure.iter_rows(named=True)}
-    arms = []
-    for name in experiment.arms:
-        row = rows.get(name, {})
-        arms.append(
-            Arm(
-                name=name,
-                is_control=name == experiment.arms[0],
-                traces=row.get("traces", 0),
-                sessions=row.get("sessions", 0),
-                users=row.get("users", 0),
-                units=row.get(f"{unit}s", 0),
-                first_seen=row.get("first_seen"),
-                last_seen=row.get("last_seen"),
-                days=len(row.get("days") or []),
-            )
-        )
-    return tuple(arms)
+def _scores(store: Store, scores: pl.DataFrame) -> list[str]:
+    """A measure for each score of the test: means, chances of a higher rating, or shares of categories."""
+    satisfaction = store.definitions.outcome.satisfaction_score
+    names = []
+    for row in scores.sort("scores", "name", descending=[True, False]).head(MOST_SCORES).iter_rows(named=True):
+        name, kind = row["name"], row["data_type"]
+        if kind == "CATEGORICAL":
+            names.append(f"{CATEGORICAL}:{name}")
+            continue
+        if name != satisfaction:
+            names.append(f"score_avg:{name}")
+        if kind == "NUMERIC" and 2 < row["levels"] <= FEW_LEVELS:  # noqa: PLR2004 - two levels are a share
+            names.append(f"{ORDINAL}:{name}")
+    return names
 
 
-def _days(exposure: pl.DataFrame) -> set[date]:
-    return {day for days in exposure["days"].to_list() for day in days or []}
-
-
-def _shared(exposure: pl.DataFrame) -> float:
-    """Share of the time from the first to the last trace in which every arm was running."""
-    first, last = exposure["first_seen"].to_list(), exposure["last_seen"].to_list()
-    if not first or None in first:
-        return 0.0
-    whole, together = max(last) - min(first), min(last) - max(first)
-    return max(0.0, together / whole) if whole else 1.0
-
-
-def _left_out(exposure: pl.DataFrame, unit: Unit) -> dict[str, int]:
-    without = f"traces_without_{unit}"
-    return {
-        "traces": int(exposure["traces"].sum()),
-        "traces_in_two_arms": int(exposure["traces_in_two"].sum()),
-        "traces_without_unit": int(exposure[without].sum()) if without in exposure.columns else 0,
-    }
-
-
-def _estimates(experiment: Experiment, sums: pl.DataFrame, method: Method, level: float) -> tuple[Estimate, ...]:
-    rows = {(row["metric"], row["arm"]): row for row in sums.iter_rows(named=True)}
-    found: list[tuple[str, str, Difference, int, int]] = []
-    for metric in experiment.metrics:
-        control = rows.get((metric, experiment.arms[0]))
-        for arm in experiment.arms[1:]:
-            row = rows.get((metric, arm))
-            if control is None or row is None:
-                continue
-            compared = difference(
-                _sums(control), _sums(row), CrossSums(row["c_xx"], row["c_xy"], row["c_yx"], row["c_yy"])
-            )
-            if compared is not None:
-                clusters = (control["clusters"], row["clusters"])
-                found.append((metric, arm, compared, sum(clusters) - row["in_both"], min(clusters)))
-    p_values = [_p(compared, units, method) for _, _, compared, units, _ in found]
-    others = [i for i, (metric, *_) in enumerate(found) if metric != experiment.primary]
-    q_values = dict(zip(others, benjamini_hochberg([p_values[i] for i in others]), strict=True))
-    estimates = []
-    for i, (metric, arm, compared, units, smallest) in enumerate(found):
-        multiplier = sequence_multiplier(units, level=level) if method == "any_time" else None
-        bounds = compared.interval(level=level, multiplier=multiplier)
-        lift = compared.lift_interval(level=level, multiplier=multiplier)
-        estimates.append(
-            Estimate(
-                metric=metric,
-                arm=arm,
-                is_primary=metric == experiment.primary,
-                control=compared.control,
-                value=compared.treatment,
-                difference=compared.difference,
-                low=bounds.low,
-                high=bounds.high,
-                lift=compared.lift,
-                lift_low=lift.low if lift else None,
-                lift_high=lift.high if lift else None,
-                p=p_values[i],
-                q=q_values.get(i, p_values[i]),
-                units=units,
-                smallest=smallest,
-            )
-        )
-    return tuple(estimates)
-
-
-def _sums(row: Mapping[str, object]) -> ArmSums:
-    return ArmSums(*(row[name] for name in ("clusters", "x", "y", "xx", "xy", "yy")))  # type: ignore[arg-type]
-
-
-def _p(compared: Difference, units: int, method: Method) -> float:
-    if method == "fixed":
-        return compared.p_value
-    if compared.standard_error <= 0:
-        return 1.0 if compared.difference == 0 else 0.0
-    return sequence_p_value(compared.difference / compared.standard_error, units)
-
-
-def _checks(
-    arms: Sequence[Arm],
-    assignment: Assignment,
-    split_p: float,
-    shared: float,
-    days: int,
-    left_out: Mapping[str, int],
-) -> list[Check]:
-    unit = assignment.unit
-    empty = [arm.name for arm in arms if arm.units == 0]
-    if empty:
-        return [
-            Check(
-                "Arms",
-                "fail",
-                f"{', '.join(empty)} has no {unit} here",
-                "Widen the period or the filters, or check the spelling of the arms",
-            )
-        ]
-    counts = " : ".join(f"{arm.units:,}" for arm in arms)
-    checks = [
-        Check(
-            "Split",
-            "fail" if split_p < SPLIT_ALARM else "ok",
-            f"{counts} {unit}s; chance gives a split this uneven in {_odds(split_p)} even tests",
-            "Find what drops or redirects units after the draw (a crash, a cache, a filter), mend it and start again"
-            if split_p < SPLIT_ALARM
-            else "",
-        ),
-        Check(
-            "Assignment",
-            "fail" if assignment.problem else "ok",
-            assignment.problem
-            or f"Arms were drawn per {unit}{'' if assignment.is_declared else ', as the traffic shows'}",
-            assignment.fix,
-        ),
-        Check(
-            "Same time",
-            "ok" if shared >= SHARED_TIME else "fail",
-            f"All arms ran during {100 * shared:.0f} % of the test's time",
-            ""
-            if shared >= SHARED_TIME
-            else "Run the arms in the same period, drawn at random: days differ by more than the change",
-        ),
-    ]
-    fewest = min(arms, key=lambda arm: arm.units)
-    checks.append(
-        Check(
-            "Size",
-            "ok" if fewest.units >= MINIMUM_UNITS else "wait",
-            f"The smallest arm has {fewest.units:,} {unit}s",
-            ""
-            if fewest.units >= MINIMUM_UNITS
-            else f"Wait for {MINIMUM_UNITS} {unit}s per arm: below that the intervals do not hold what they promise",
-        )
-    )
-    checks.append(
-        Check(
-            "Length",
-            "ok" if days >= MINIMUM_DAYS else "wait",
-            f"{days} {'day' if days == 1 else 'days'} with traffic",
-            "" if days >= MINIMUM_DAYS else f"Let it run {MINIMUM_DAYS} days: weekdays and weekends differ",
-        )
-    )
-    lost = left_out["traces_in_two_arms"] + left_out["traces_without_unit"]
-    share = lost / max(1, left_out["traces"] + left_out["traces_in_two_arms"])
-    checks.append(
-        Check(
-            "Left out",
-            "warn" if share > LEFT_OUT else "ok",
-            f"Not counted: {left_out['traces_without_unit']:,} traces without a {unit} id, "
-            f"{left_out['traces_in_two_arms']:,} in two arms",
-            f"Send the {unit} id with every trace, and one arm only" if share > LEFT_OUT else "",
-        )
-    )
-    return checks
-
-
-def _odds(p: float) -> str:
-    if p >= 0.1:  # noqa: PLR2004 - often enough to say as a share
-        return f"{100 * p:.0f} % of"
-    return f"1 in {1 / p:,.0f}" if p > RAREST else "fewer than 1 in a million"
+def _excluded(store: Store, made: Readout, roles: Mapping[str, Role]) -> Excluded:
+    """The deciding metric without units in two arms."""
+    name = made.experiment.primary or made.metrics[0]
+    found, _ = compare(store, without_crossed(made.exposure), [name], winsorise=made.experiment.winsorise)
+    return Excluded(made.crossover.crossed, finish(found, roles, made.method, made.level))

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from app.analysis.estimates import MINIMUM_UNITS, Estimate
+from app.analysis.powers import power_of, wait
 from app.analysis.readout_rows import written
-from app.analysis.readouts import Estimate, Readout
-from app.metrics.registry import find_metric
+from app.analysis.readouts import Readout
+from app.format import MISSING
+from app.stats.ordinal import EVEN
 
 Kind = Literal["no_data", "invalid", "too_early", "winner", "keep_control", "mixed", "no_difference", "undecided"]
-SMALL_EFFECT = 0.05
 LONGEST_WAIT_DAYS = 365
 SMALLEST_P = 0.001
 
@@ -49,16 +51,31 @@ def verdict(readout: Readout) -> Verdict:
 
 def _by_primary(readout: Readout) -> Verdict:
     certain = [each for each in readout.primary if each.is_certain]
-    watch = _watch([each for each in readout.estimates if not each.is_primary and each.is_certain])
+    rest = [each for each in readout.estimates if not each.is_primary and each.is_certain]
+    watch = _watch(rest)
     good = [each for each in certain if each.is_better]
+    bad = [each for each in certain if each.is_better is False]
     if good:
         best = max(good, key=lambda each: abs(each.difference))
+        broken = [
+            each for each in rest if each.role == "guardrail" and each.is_better is False and each.arm == best.arm
+        ]
+        if broken:
+            return Verdict(
+                "mixed",
+                f"A trade-off to decide: with {best.arm}, {sentence(best)}; but a guard rail breaks: "
+                f"{sentence(broken[0])}.",
+                _watch([each for each in rest if each != broken[0]]),
+            )
         return Verdict("winner", f"{best.arm} is better: {sentence(best)}.", watch)
-    if certain and len(certain) == len(readout.primary):
-        worst = certain[0]
+    if bad and len(bad) == len(readout.primary):
+        worst = bad[0]
         return Verdict(
             "keep_control", f"Keep {readout.experiment.arms[0]}: with {worst.arm}, {sentence(worst)}.", watch
         )
+    if certain and not bad:
+        first = certain[0]
+        return Verdict("mixed", f"A difference that has no better side: with {first.arm}, {sentence(first)}.", watch)
     open_ones = [each for each in readout.primary if not each.is_certain]
     return _undecided(readout, open_ones[0], watch)
 
@@ -89,28 +106,36 @@ def _by_all(readout: Readout) -> Verdict:
 
 
 def _undecided(readout: Readout, estimate: Estimate, watch: tuple[str, ...]) -> Verdict:
-    label = _lower(find_metric(estimate.metric).label)
+    label = _lower(estimate.label)
+    if estimate.smallest < MINIMUM_UNITS:
+        few = f"too few units: {estimate.smallest:,} have a value in the smaller arm, {MINIMUM_UNITS} are needed"
+        if estimate.measure.kind == "quantile" and not estimate.smallest:
+            few = "too few units lie beyond this quantile to bound it"
+        return Verdict("too_early", f"Too early to tell about {label}: {few}.", watch)
     if estimate.lift_low is None or estimate.lift_high is None:
-        return Verdict("undecided", f"No difference in {label} found so far.", watch)
+        return Verdict("undecided", f"No difference in {label} found so far.", (*_more_days(readout), *watch))
     widest = max(abs(estimate.lift_low), abs(estimate.lift_high))
     spread = (
         f"with {estimate.arm} it is between {_direction(estimate.lift_low)} and {_direction(estimate.lift_high)} "
         f"than with {readout.experiment.arms[0]}"
     )
-    if widest <= SMALL_EFFECT:
+    if widest <= readout.experiment.wanted:
         return Verdict("no_difference", f"No difference in {label} larger than {100 * widest:.1f} %: {spread}.", watch)
-    days = _days_needed(readout.days, (estimate.lift_high - estimate.lift_low) / 2)
-    more = (
-        f"About {days:,} more days at this pace would settle a difference of {100 * SMALL_EFFECT:.0f} %."
-        if days <= LONGEST_WAIT_DAYS
-        else f"At this pace a difference of {100 * SMALL_EFFECT:.0f} % can't be settled within a year."
-    )
-    return Verdict("undecided", f"No difference in {label} found so far: {spread}.", (more, *watch))
+    return Verdict("undecided", f"No difference in {label} found so far: {spread}.", (*_more_days(readout), *watch))
 
 
-def _days_needed(days: int, half_width: float) -> int:
-    """Half-widths shrink with the square root of the units, and units come at a steady pace."""
-    return max(1, round(days * ((half_width / SMALL_EFFECT) ** 2 - 1)))
+def _more_days(readout: Readout) -> tuple[str, ...]:
+    """How long it takes to find the wanted difference, as a sentence; nothing where that is not known."""
+    power = power_of(readout)
+    if power is None:
+        return ()
+    effect = f"{100 * power.wanted:g} {'%' if power.is_relative else 'points'}"
+    days = power.need.more_days
+    if days == 0:
+        return (f"A true difference of {effect} would have been found with a chance of {100 * power.power:.0f} %.",)
+    if days is None or days > LONGEST_WAIT_DAYS:
+        return (f"At this pace a difference of {effect} can't be settled within a year.",)
+    return (f"About {wait(power.need)} at this pace would settle a difference of {effect}.",)
 
 
 def _watch(estimates: Sequence[Estimate]) -> tuple[str, ...]:
@@ -119,10 +144,14 @@ def _watch(estimates: Sequence[Estimate]) -> tuple[str, ...]:
 
 def sentence(estimate: Estimate) -> str:
     """One estimate in words: ``satisfaction is 6.2 % higher (95 % interval 2.1 to 10.4), 4.31 against 4.06``."""
-    metric = find_metric(estimate.metric)
+    label = _lower(estimate.label)
+    if estimate.measure.kind == "ordinal":
+        bounds = f"{100 * (EVEN + estimate.low):.1f} to {100 * (EVEN + estimate.high):.1f}"
+        chance = f"{100 * estimate.value:.1f} % (interval {bounds}, even at 50 %)"
+        return f"a rating of {estimate.measure.score} is higher than in the control with a chance of {chance}"
     values = f"{written(estimate.metric, estimate.value)} against {written(estimate.metric, estimate.control)}"
     if estimate.lift is None or estimate.lift_low is None or estimate.lift_high is None:
-        return f"{_lower(metric.label)} is {values}"
+        return f"{label} is {values}"
     direction = "higher" if estimate.difference > 0 else "lower"
     low, high = sorted((abs(estimate.lift_low), abs(estimate.lift_high)))
     bounds = (
@@ -130,7 +159,7 @@ def sentence(estimate: Estimate) -> str:
         if estimate.lift_low * estimate.lift_high > 0
         else f"{_percent(estimate.lift_low)} to {_percent(estimate.lift_high)}"
     )
-    return f"{_lower(metric.label)} is {100 * abs(estimate.lift):.1f} % {direction} (interval {bounds}), {values}"
+    return f"{label} is {100 * abs(estimate.lift):.1f} % {direction} (interval {bounds}), {values}"
 
 
 def _percent(share: float) -> str:
@@ -142,10 +171,11 @@ def _direction(share: float) -> str:
 
 
 def _lower(label: str) -> str:
-    """A label inside a sentence: ``Latency, mean`` is said as mean latency."""
-    name, _, kind = label.partition(", ")
-    said = f"{kind} {name}" if kind else name
-    return said.lower()
+    """A label inside a sentence: ``Latency, mean`` is mean latency, ``Score, mean: tone`` mean tone score."""
+    whole, _, score = label.partition(": ")
+    name, _, kind = whole.partition(", ")
+    said = f"{kind} {score} {name}" if kind and score else f"{kind} {name}" if kind else f"{name} {score}"
+    return said.lower().strip() if not score else " ".join(said.split()).replace(name, name.lower(), 1)
 
 
 @dataclass(frozen=True)
@@ -161,60 +191,37 @@ class Figure:
 def key_figures(readout: Readout) -> list[Figure]:
     """What a person looks at first: the deciding lift, size, split, length."""
     unit = readout.assignment.unit
-    deciding = readout.primary or tuple(sorted(readout.estimates, key=lambda each: (not each.is_certain, each.p)))
     figures = []
-    if deciding:
-        first = deciding[0]
-        label = find_metric(first.metric).label
+    if readout.deciding:
+        first = readout.deciding[0]
+        label = first.label
         note = (
             ""
             if first.lift_low is None or first.lift_high is None
             else f"{_percent(first.lift_low)} to {_percent(first.lift_high)}"
         )
-        shown = "—" if first.lift is None else _percent(first.lift)
+        shown = MISSING if first.lift is None else _percent(first.lift)
+        if first.measure.kind == "ordinal":
+            shown = written(first.metric, first.value)
+            note = f"{100 * (EVEN + first.low):.1f} to {100 * (EVEN + first.high):.1f} %, even at 50 %"
         figures.append(Figure(label, shown, note, f"Relative difference of {first.arm} with its interval"))
     figures += [
         Figure(f"{arm.name}, {unit}s", f"{arm.units:,}", f"{arm.traces:,} traces", "Units that showed this arm")
         for arm in readout.arms[:3]
     ]
+    split_p = readout.split.deciding_p
     figures.append(
         Figure(
             "Split p",
-            f"{readout.split_p:.3f}" if readout.split_p >= SMALLEST_P else "< 0.001",
+            f"{split_p:.3f}" if split_p >= SMALLEST_P else "< 0.001",
             "alarm below 0.001",
-            "Chi-squared test of an even split",
+            "How often chance splits the units this unevenly, however often one looks"
+            if readout.method == "any_time"
+            else "Chi-squared test of the declared split, one look",
         )
     )
     figures.append(Figure("Days", f"{readout.days:,}", why="Days with traffic in any arm"))
     return figures
-
-
-def method_note(readout: Readout) -> str:
-    """How to read the intervals, in one or two plain sentences."""
-    if readout.method == "any_time":
-        return (
-            "These intervals hold at whatever time you look and however often (a confidence sequence). "
-            "They are wider than those for a single look."
-        )
-    return (
-        "These intervals hold for one look on a day chosen before the test began (Welch). Looking daily and "
-        "stopping at the first clear result gives a false winner far more often than the 5 % they promise."
-    )
-
-
-def notes(readout: Readout) -> list[str]:
-    """What else decides the numbers."""
-    cluster = "user" if readout.assignment.unit == "trace" else readout.assignment.unit
-    lost = readout.left_out
-    return [
-        f"Each metric is a ratio of sums; errors by the delta method over {cluster}s (Deng, Knoblich, Lu 2018).",
-        "Intervals at any time: asymptotic confidence sequence (Waudby-Smith et al. 2024). One look: Welch's t.",
-        "Split: chi-squared, alarm below 0.001. Metrics that are not primary are corrected by Benjamini-Hochberg.",
-        (
-            f"Left out: {lost['traces_without_unit']:,} traces without a {readout.assignment.unit} id, "
-            f"{lost['traces_in_two_arms']:,} traces that show two arms."
-        ),
-    ]
 
 
 def _begun(finding: str) -> str:

@@ -1,37 +1,38 @@
 -- Units that could show two arms, by their number of draws. Grain: (kind, draws). Reads `arms`, as experiment_exposure.
 -- kind: user_traces (users, a draw per trace), user_sessions (users, a draw per session: its first trace's arm),
 -- session_traces (sessions, a draw per trace). crossed: units of that many draws that show more than one arm.
-with single as (
-    select project_id, trace_id, min(arm) as arm
+with sessions as (
+    select
+        project_id, user_id, session_id, count(*) as draws, min(shown[1]) as least, max(shown[1]) as most
     from arms
-    group by project_id, trace_id
-    having count(distinct arm) = 1
+    where len(shown) = 1 and (user_id is not null or session_id is not null)
+    group by project_id, user_id, session_id
 ),
 
-exposed as (
-    select t.project_id, t.user_id, t.session_id, t.start_time, s.arm
-    from single as s
-    join marts.traces as t using (project_id, trace_id)
+users as (
+    select
+        sum(draws) as draws, count(session_id) as sessions, min(least) <> max(most) as is_crossed,
+        min(least) filter (session_id is not null) <> max(most) filter (session_id is not null) as is_crossed_in_sessions
+    from sessions
+    where user_id is not null
+    group by project_id, user_id
 ),
 
 units as (
-    select 'user_traces' as kind, project_id, user_id as unit, count(*) as draws, count(distinct arm) as shown
-    from exposed
-    where user_id is not null
-    group by project_id, user_id
+    select 'user_traces' as kind, draws, is_crossed
+    from users
     union all
-    select 'user_sessions', project_id, user_id, count(distinct session_id), count(distinct arm)
-    from exposed
-    where user_id is not null and session_id is not null
-    group by project_id, user_id
+    select 'user_sessions', sessions, is_crossed_in_sessions
+    from users
+    where sessions > 0
     union all
-    select 'session_traces', project_id, session_id, count(*), count(distinct arm)
-    from exposed
+    select 'session_traces', sum(draws), min(least) <> max(most)
+    from sessions
     where session_id is not null
     group by project_id, session_id
 )
 
-select kind, draws, count(*) as units, count(*) filter (shown > 1) as crossed
+select kind, draws::bigint as draws, count(*) as units, count(*) filter (is_crossed) as crossed
 from units
 where draws > 1
 group by kind, draws

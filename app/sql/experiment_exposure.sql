@@ -1,15 +1,9 @@
--- How traffic fell into the arms. Grain: arm. Reads `arms`: (project_id, trace_id, arm), a row per arm that a trace shows.
--- Traces that show two arms are counted in traces_in_two and nowhere else. Times UTC; days are UTC days with traffic.
-with single as (
-    select project_id, trace_id, min(arm) as arm, count(distinct arm) as shown
+-- How traffic fell into the arms. Grain: arm. Reads `arms`: traces with the arms that they show.
+-- Traces that show two arms are counted in traces_in_two, under the first of them, and nowhere else. Times UTC; days are
+-- UTC days with traffic.
+with exposed as (
+    select project_id, trace_id, user_id, session_id, start_time, list_min(shown) as arm, len(shown) as shown
     from arms
-    group by project_id, trace_id
-),
-
-exposed as (
-    select t.project_id, t.trace_id, s.arm, s.shown, t.user_id, t.session_id, t.start_time
-    from single as s
-    join marts.traces as t using (project_id, trace_id)
 )
 
 select

@@ -93,28 +93,70 @@ def difference(control: ArmSums, treatment: ArmSums, cross: CrossSums | None = N
     Source: Deng, Knoblich, Lu (2018), sections 2 and 3; cluster-robust sandwich: K.-Y. Liang, S. L. Zeger (1986),
     Longitudinal data analysis using generalized linear models, Biometrika 73.
     """
-    cross = cross or CrossSums()
-    variance_c, variance_t = control.variance, treatment.variance
-    if math.isinf(variance_c) or math.isinf(variance_t):
+    if math.isinf(control.variance) or math.isinf(treatment.variance):
         return None
+    return make_difference(
+        (control.x / control.y, control.variance, control.clusters),
+        (treatment.x / treatment.y, treatment.variance, treatment.clusters),
+        covariance(control, treatment, cross or CrossSums()),
+    )
+
+
+def covariance(control: ArmSums, treatment: ArmSums, cross: CrossSums) -> float:
+    """Covariance of two arms' ratios through the clusters that are in both; two clusters or more in each arm."""
     ratio_c, ratio_t = control.x / control.y, treatment.x / treatment.y
     products = cross.xx - ratio_t * cross.xy - ratio_c * cross.yx + ratio_c * ratio_t * cross.yy
     small_sample = math.sqrt(control.clusters / (control.clusters - 1) * treatment.clusters / (treatment.clusters - 1))
-    covariance = small_sample * products / (control.y * treatment.y)
-    variance = max(0.0, variance_c + variance_t - 2 * covariance)
-    degrees = welch_degrees(variance_c, control.clusters, variance_t, treatment.clusters)
+    return small_sample * products / (control.y * treatment.y)
+
+
+def pooled_error(control: ArmSums, treatment: ArmSums, cross: CrossSums | None = None) -> float:
+    """The standard error of the difference if both arms' units spread alike, two clusters or more in each arm.
+
+    ``sqrt(s^2 (1 / n_c + 1 / n_t) - 2 cov)`` with s^2 the variance of units' parts pooled over both arms. Where one arm
+    is small and tails are long, that arm often lacks the rare large units, looks calm, and Welch's error is too small:
+    with 900 units against 100 and a log-normal of sigma 2, 14 % of null tests exclude zero instead of 5 %, with a
+    share of 1 % even 35 %. Asking that the difference exceeds this error too brings both below 1 %, and changes nothing
+    where arms are of one size.
+
+    Source: Student (1908) for the pooled variance; the figures are simulations of this project.
+    """
+    size_c, size_t = control.clusters, treatment.clusters
+    spread = control.variance * size_c * (size_c - 1) + treatment.variance * size_t * (size_t - 1)
+    pooled = spread / (size_c + size_t - 2)
+    shared = covariance(control, treatment, cross or CrossSums())
+    return math.sqrt(max(0.0, pooled * (1 / size_c + 1 / size_t) - 2 * shared))
+
+
+def make_difference(
+    control: tuple[float, float, int], treatment: tuple[float, float, int], covariance: float, *, shift: float = 0.0
+) -> Difference:
+    """A difference and a lift from two estimates.
+
+    Args:
+        control: value, variance of the value, clusters.
+        treatment: the same.
+        covariance: of the two values.
+        shift: what an adjustment adds to the difference.
+
+    Source: the lift's error is the delta method for a ratio, as in Deng, Knoblich, Lu (2018), section 3.
+    """
+    value_c, variance_c, clusters_c = control
+    value_t, variance_t, clusters_t = treatment
+    gap = value_t - value_c + shift
     lift = lift_error = None
-    if ratio_c > 0:
-        lift = ratio_t / ratio_c - 1
-        slope = ratio_t / ratio_c
-        lift_variance = variance_t + slope**2 * variance_c - 2 * slope * covariance
-        lift_error = math.sqrt(max(0.0, lift_variance)) / ratio_c
+    if value_c > 0:
+        lift = gap / value_c
+        slope = 1 + lift
+        lift_variance = max(0.0, variance_t + slope**2 * variance_c - 2 * slope * covariance)
+        # Without spread in an arm (no event at all) nothing bounds a ratio.
+        lift_error = math.sqrt(lift_variance) / value_c if lift_variance > 0 or gap == 0 else None
     return Difference(
-        control=ratio_c,
-        treatment=ratio_t,
-        difference=ratio_t - ratio_c,
-        standard_error=math.sqrt(variance),
-        degrees=degrees,
+        control=value_c,
+        treatment=value_t,
+        difference=gap,
+        standard_error=math.sqrt(max(0.0, variance_c + variance_t - 2 * covariance)),
+        degrees=welch_degrees(variance_c, clusters_c, variance_t, clusters_t),
         lift=lift,
         lift_standard_error=lift_error,
     )

@@ -6,32 +6,26 @@ The choice lives in the address (``experiment``, or ``variants`` as on the comma
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import streamlit as st
 
+from app.analysis.estimates import Method
 from app.analysis.experiments import (
-    METRICS,
     MOST_ARMS,
     SOURCES,
-    UNITS,
     Experiment,
     arm_values,
     parse_variants,
 )
-from app.analysis.readouts import Method
 from app.cache import cached
-from app.metrics.registry import find_metric
-from app.ui.detail import chosen_in_address, keep_in_address
+from app.ui.experiment_options import ask_options
 from app.ui.page import Page
 from app.ui.states import error_box
 from etl.errors import ConfigError
 
 AD_HOC = "Compare anything else"
-INFER = "infer"
-TOGETHER = "together"
 METADATA = "metadata"
-_METHODS: dict[Method, str] = {"any_time": "At any time", "fixed": "One fixed look"}
 
 
 @dataclass(frozen=True)
@@ -42,6 +36,7 @@ class Choice:
     method: Method
     is_known: bool
     whole: bool
+    exclude_crossed: bool
 
 
 def pick_experiment(page: Page, known: Sequence[Experiment]) -> Choice | None:
@@ -58,20 +53,20 @@ def pick_experiment(page: Page, known: Sequence[Experiment]) -> Choice | None:
             help="Declared in [[experiment]], or found in the traffic by a tag ab_test:<name>",
         )
     experiment = chosen or _ad_hoc(page)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        unit, primary, method = _options()
     whole = True
-    if chosen and not (chosen.since or chosen.until):
-        whole = not st.toggle("Only the period in the sidebar", key="experiment_period", bind="query-params")
+    with st.popover("Options", icon=":material/tune:", width="content"):
+        options = ask_options()
+        if chosen and not (chosen.since or chosen.until):
+            whole = not st.toggle("Only the period in the sidebar", key="experiment_period", bind="query-params")
     if experiment is None:
         return None
-    changed = replace(
-        experiment,
-        unit=experiment.unit if unit == INFER else next(each for each in UNITS if each == unit),
-        primary=experiment.primary if primary == TOGETHER else primary,
-        metrics=tuple(dict.fromkeys((*([primary] if primary != TOGETHER else []), *experiment.metrics))),
+    return Choice(
+        options.apply(experiment),
+        options.method,
+        is_known=chosen is not None,
+        whole=whole and chosen is not None,
+        exclude_crossed=options.exclude_crossed,
     )
-    return Choice(changed, method, is_known=chosen is not None, whole=whole and chosen is not None)
 
 
 def _chosen(known: Sequence[Experiment]) -> Experiment | None:
@@ -151,41 +146,3 @@ def _choose_key() -> None:
 
 def _choose_arms(dimension: str) -> None:
     st.query_params["variants"] = f"{dimension}={','.join(st.session_state['variants_arms'])}"
-
-
-def _options() -> tuple[str, str, Method]:
-    chosen_in_address("unit", [INFER, *UNITS], INFER)
-    chosen_in_address("primary", [TOGETHER, *METRICS], TOGETHER)
-    chosen_in_address("method", list(_METHODS), "any_time")
-    unit = st.selectbox(
-        "Drawn per",
-        [INFER, *UNITS],
-        key="unit",
-        on_change=keep_in_address,
-        args=("unit", INFER),
-        format_func=lambda name: "Infer from traffic" if name == INFER else name.capitalize(),
-        help="What an arm was drawn for. Inferred from how often one user or session shows two arms.",
-        width=190,
-    )
-    primary = st.selectbox(
-        "Decide by",
-        [TOGETHER, *METRICS],
-        key="primary",
-        on_change=keep_in_address,
-        args=("primary", TOGETHER),
-        format_func=lambda name: "The declared metric, else all" if name == TOGETHER else find_metric(name).label,
-        help="The primary metric decides; the others are corrected for being many.",
-        width=260,
-    )
-    method = st.segmented_control(
-        "Intervals hold",
-        list(_METHODS),
-        key="method",
-        on_change=keep_in_address,
-        args=("method", "any_time"),
-        required=True,
-        format_func=lambda name: _METHODS[name],
-        help="At any time: look daily and stop when you like. One fixed look: narrower, but only if you chose the day "
-        "before the test began and look once.",
-    )
-    return unit, primary, method or "any_time"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.analysis.readouts import Check
+from app.analysis.checks import Check
 from app.analysis.verdicts import Verdict
 from app.ui.text import plain
 

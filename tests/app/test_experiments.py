@@ -13,7 +13,17 @@ import polars as pl
 import pytest
 from scipy import stats as reference
 
-from app.analysis import experiments, readout_rows, readouts, verdicts
+from app.analysis import (
+    experiment_details,
+    experiment_notes,
+    experiment_output,
+    experiments,
+    measures,
+    powers,
+    readout_rows,
+    readouts,
+    verdicts,
+)
 from app.analysis.experiments import Experiment
 from app.metrics.filters import Filters
 from app.metrics.query import Query, run
@@ -72,7 +82,7 @@ def world(
 
 
 def read(store: Store, experiment: Experiment = AB, method: readouts.Method = "any_time") -> readouts.Readout:
-    return readouts.readout(store, ALL, experiment, "user_satisfaction", method)
+    return readouts.readout(store, ALL, experiment, method)
 
 
 def test_one_trace_per_user_agrees_with_scipys_welch(make_store: Callable[..., Store]) -> None:
@@ -131,7 +141,7 @@ def test_a_narrow_null_says_how_small_the_difference_must_be(make_store: Callabl
 def test_a_lopsided_split_has_no_winner(make_store: Callable[..., Store]) -> None:
     rows = [row for row in world(600, lift=2.0) if "variant_A" in row["tags"] or int(row["user_id"][1:]) % 4 == 1]
     got = read(make_store(traces=rows))
-    assert got.split_p < 0.001
+    assert got.split.sequential_p < 0.001
     judged = verdicts.verdict(got)
     assert judged.kind == "invalid"
     assert "300 : 150 users" in judged.sentence
@@ -313,5 +323,359 @@ def test_the_planted_experiments_of_the_demo_are_read_out_right(demo_home: Path)
     assert {"warm-tone", "fast-rerank", "greeting-copy", "answer-length"} <= set(known)
     for name in ("greeting-copy", "answer-length"):
         filters = experiments.bounded(store, UTC, ALL, known[name], whole=True)
-        judged = verdicts.verdict(readouts.readout(store, filters, known[name], "user_satisfaction"))
+        judged = verdicts.verdict(readouts.readout(store, filters, known[name]))
         assert judged.kind in ("invalid", "too_early", "undecided", "no_difference"), judged
+
+
+SCORED = ("helpfulness", "tone", "user_satisfaction")
+
+
+def scored_world(users: int = 300, *, seed: int = 3) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """A trace per user with three scores: B is rated higher and friendlier."""
+    rng = np.random.default_rng(seed)
+    rows, scores = world(users, seed=seed), []
+    for row in rows:
+        is_b = "variant_B" in row["tags"]
+        shared = {"trace_id": row["trace_id"], "subject_kind": "trace"}
+        steps = float(np.clip(rng.integers(1, 5) + is_b, 1, 5))
+        scores.append({**shared, "score_id": f"a{row['trace_id']}", "name": "user_satisfaction", "value": steps})
+        category = str(rng.choice(["friendly", "neutral"], p=[0.7, 0.3] if is_b else [0.4, 0.6]))
+        scores.append(
+            {
+                **shared,
+                "score_id": f"b{row['trace_id']}",
+                "name": "tone",
+                "data_type": "CATEGORICAL",
+                "string_value": category,
+            }
+        )
+        scores.append(
+            {**shared, "score_id": f"c{row['trace_id']}", "name": "helpfulness", "value": float(rng.random())}
+        )
+    return rows, scores
+
+
+def test_each_score_is_compared_by_its_own_type_unasked(make_store: Callable[..., Store]) -> None:
+    rows, scores = scored_world()
+    got = read(make_store(traces=rows, scores=scores), Experiment("x", "tag", AB.arms), "fixed")
+    found = {(each.metric, each.category): each for each in got.estimates}
+    values = {
+        arm: [s["value"] for s, r in zip(scores[::3], rows, strict=True) if f"variant_{arm}" in r["tags"]]
+        for arm in "AB"
+    }
+    wanted = reference.brunnermunzel(values["A"], values["B"])
+    order = found["score_order:user_satisfaction", ""]
+    assert order.p == pytest.approx(wanted.pvalue, rel=1e-9)
+    assert order.value > 0.6
+    friendly = found["score_categories:tone", "friendly"]
+    assert friendly.is_certain
+    assert friendly.difference > 0.2
+    assert ("score_avg:helpfulness", "") in found
+    assert ("score_order:helpfulness", "") not in found  # a number, not a rating in steps
+    assert verdicts.verdict(got).kind == "winner"
+
+
+def test_a_quantile_is_that_of_the_metrics_layer(make_store: Callable[..., Store]) -> None:
+    store = make_store(traces=world(400, per_user=3))
+    names = ("latency_p50_ms", "latency_p95_ms", "trace_cost_p50_usd")
+    query = Query(metrics=names, by=("tag",), filters=ALL)
+    by_tag = {row["tag"]: row for row in run(store, UTC, query).frame.iter_rows(named=True)}
+    got = read(store, Experiment("q", "tag", AB.arms, metrics=names))
+    assert [each.metric for each in got.estimates] == list(names)
+    for each in got.estimates:
+        assert each.control == pytest.approx(by_tag["variant_A"][each.metric])
+        assert each.value == pytest.approx(by_tag["variant_B"][each.metric])
+        assert each.low < 0 < each.high
+
+
+def test_a_quantile_between_tied_values_decides_nothing(make_store: Callable[..., Store]) -> None:
+    rows = [{**row, "latency_ms": 1000.0 + ("variant_B" in row["tags"])} for row in world(400)]
+    [got] = read(make_store(traces=rows), Experiment("q", "tag", AB.arms, metrics=("latency_p50_ms",))).estimates
+    assert got.difference == 1.0
+    assert not got.is_certain
+    assert readout_rows.reading(got) == "too few units beyond it"
+    few = read(make_store(traces=world(220)), Experiment("q", "tag", AB.arms, primary="latency_p99_ms"))
+    judged = verdicts.verdict(few)
+    assert judged.kind == "too_early"
+    assert "too few units lie beyond this quantile" in judged.sentence
+
+
+def test_sums_are_compared_per_unit(make_store: Callable[..., Store]) -> None:
+    rows = world(300, per_user=2)
+    extra = [{**row, "trace_id": f"{row['trace_id']}x"} for row in rows if "variant_B" in row["tags"]]
+    got = read(
+        make_store(traces=[*rows, *extra]), Experiment("s", "tag", AB.arms, metrics=("traces", "cost_per_user_usd"))
+    )
+    traces, cost = got.estimates
+    assert (traces.control, traces.value) == (2.0, 4.0)
+    total = sum(row["cost_usd"] for row in rows if "variant_A" in row["tags"])
+    assert cost.control == pytest.approx(total / 150)
+    assert traces.label == "Traces per unit"
+
+
+def test_observations_and_sessions_without_the_unit_in_common(make_store: Callable[..., Store]) -> None:
+    rows = world(240)
+    observations = [
+        {
+            "trace_id": row["trace_id"],
+            "observation_id": f"o{row['trace_id']}{n}",
+            "type": "TOOL",
+            "start_time": row["start_time"],
+            "is_error": n == 0 and "variant_B" in row["tags"],
+        }
+        for row in rows
+        for n in range(2)
+    ]
+    names = ("tool_error_rate", "tool_calls", "score_coverage", "cost_per_resolved_session_usd")
+    got = read(make_store(traces=rows, observations=observations), Experiment("o", "tag", AB.arms, metrics=names))
+    found = {each.metric: each for each in got.estimates}
+    assert (found["tool_error_rate"].control, found["tool_error_rate"].value) == (0.0, 0.5)
+    assert found["tool_calls"].value == 2.0
+    assert found["score_coverage"].value == 0.0
+
+
+@pytest.mark.parametrize("name", ["users", "moon_phase", "score_avg", "score_order", "trace_cost_max_usd"])
+def test_what_has_no_value_per_unit_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError):
+        measures.find_measure(name)
+
+
+def test_every_other_metric_of_the_layer_can_be_compared(make_store: Callable[..., Store]) -> None:
+    rows, scores = scored_world(120)
+    names = (*measures.comparable(), "score_avg:helpfulness", "score_coverage:tone")
+    got = read(make_store(traces=rows, scores=scores), Experiment("all", "tag", AB.arms, metrics=names))
+    assert {each.metric for each in got.estimates} <= set(names)
+    assert len({each.metric for each in got.estimates}) > 20
+
+
+def test_winsorising_caps_units_and_not_rates(make_store: Callable[..., Store]) -> None:
+    rows = world(300)
+    rows[1]["cost_usd"] = 1e6
+    store = make_store(traces=rows)
+    plain = read(store).estimates
+    capped = read(store, Experiment(**{**vars(AB), "winsorise": 0.99})).estimates
+    assert plain[0].value > 1_000
+    assert capped[0].value < 2
+    assert capped[2].value == plain[2].value
+
+
+def test_the_time_before_the_test_narrows_the_interval(make_store: Callable[..., Store]) -> None:
+    rng = np.random.default_rng(8)
+    rows = world(400)
+    before = []
+    for row in rows:
+        taste = float(rng.lognormal(0, 1))
+        row["cost_usd"] = taste * float(rng.lognormal(0, 0.1))
+        before.append(
+            {
+                **row,
+                "trace_id": f"b{row['trace_id']}",
+                "tags": [],
+                "cost_usd": taste,
+                "start_time": START - timedelta(days=3),
+            }
+        )
+    alone, after = (read(make_store(traces=traces)).estimates[0] for traces in (rows, [*rows, *before]))
+    assert (after.control, after.value) == pytest.approx((alone.control, alone.value))
+    assert after.saved > 0.9
+    assert after.test.endswith("CUPED")
+    assert after.standard_error < alone.standard_error / 3
+
+
+def test_a_model_that_changed_in_one_arm_breaks_the_test(make_store: Callable[..., Store]) -> None:
+    def built(arms: str) -> list[dict[str, Any]]:
+        rows = world(600, lift=0.5)
+        for row in rows:
+            is_late = row["start_time"] >= START + timedelta(days=5) and row["tags"][1][-1] in arms
+            row["models"] = ["gpt-new" if is_late else "gpt-old"]
+            row.update(prompt_name="greet", prompt_version=2 if is_late else 1)
+        return rows
+
+    judged = verdicts.verdict(read(make_store(traces=built("B"))))
+    assert judged.kind == "invalid"
+    assert "of the traces of variant_B while the test ran" in judged.sentence
+    assert "one model per arm" in " ".join(judged.reasons)
+    both = read(make_store(traces=built("AB")))
+    assert both.state == "valid"
+    assert {check.name: check.state for check in both.checks}["Same model"] == "warn"
+    assert {check.name: check.state for check in read(make_store(traces=built(""))).checks}["Same model"] == "ok"
+
+
+def test_leaving_out_units_in_two_arms_is_shown_and_mends_nothing(make_store: Callable[..., Store]) -> None:
+    rows = world(400, per_user=2, lift=2.0)
+    for row in rows:
+        if int(row["user_id"][1:]) % 8 == 0 and row["trace_id"].endswith("-1"):
+            row["tags"] = ["variant_B"]
+    store, leaking = make_store(traces=rows), Experiment(**{**vars(AB), "unit": "user"})
+    got = read(store, leaking)
+    assert got.excluded is not None
+    assert got.excluded.units == 50
+    assert "Without the 50 users that are in two arms, Cost per trace" in readout_rows.excluded_sentence(got)
+    without = readouts.readout(store, ALL, leaking, exclude_crossed=True)
+    assert without.estimates[0].units == 350
+    assert without.estimates[0].value == got.excluded.estimates[0].value
+    assert verdicts.verdict(without).kind == "invalid"
+    assert set(readout_rows.metric_rows(without)["reading"]) == {"test is broken"}
+    assert powers.power_of(without) is None  # more days mend nothing
+
+
+def test_a_declared_uneven_split_is_no_fault(make_store: Callable[..., Store]) -> None:
+    rows = [row for row in world(1200) if "variant_A" in row["tags"] or int(row["user_id"][1:]) % 6 == 1]
+    store = make_store(traces=rows)
+    assert read(store).split.is_broken
+    declared = read(store, Experiment(**{**vars(AB), "split": (3.0, 1.0)}))
+    assert not declared.split.is_broken
+    with pytest.raises(ConfigError):
+        experiments.parse_split("60:x", 2)
+    assert experiments.parse_split("", 2) == ()
+
+
+def test_a_broken_guard_rail_makes_a_winner_a_trade_off(make_store: Callable[..., Store]) -> None:
+    rows = [
+        {**row, "latency_ms": row["latency_ms"] * (1.6 if "variant_B" in row["tags"] else 1)} for row in world(lift=0.6)
+    ]
+    changed = {**vars(AB), "primary": "cost_per_trace_usd", "guardrails": ("latency_mean_ms",)}
+    judged = verdicts.verdict(read(make_store(traces=rows), Experiment(**changed)))
+    assert judged.kind == "mixed"
+    assert "a guard rail breaks: mean latency is" in judged.sentence
+
+
+def test_the_course_of_a_difference_ends_where_the_readout_stands(make_store: Callable[..., Store]) -> None:
+    for draw, per_user in (("user", 3), ("trace", 6)):
+        rows = world(240, per_user=per_user, draw=draw, lift=1.3)
+        for n, row in enumerate(rows):
+            row["start_time"] = START + timedelta(days=n % 9)
+        store = make_store(traces=rows)
+        got = read(store)
+        for name in ("cost_per_trace_usd", "error_rate"):
+            course = experiment_details.course(store, got, name).frame
+            [whole] = [each for each in got.estimates if each.metric == name]
+            last = course.row(-1, named=True)
+            assert last["difference"] == pytest.approx(whole.difference, rel=1e-9)
+            assert (last["low"], last["high"]) == pytest.approx((whole.low, whole.high), rel=1e-9)
+            assert last["units"] == whole.units
+            assert course["day"].is_sorted()
+            assert course.height == 9
+
+
+def test_a_course_per_unit_counts_each_unit_once(make_store: Callable[..., Store]) -> None:
+    rows = world(200, per_user=4)
+    for n, row in enumerate(rows):
+        row["start_time"] = START + timedelta(days=n % 8)
+    store = make_store(traces=rows)
+    got = read(store, Experiment("t", "tag", AB.arms, metrics=("traces", "cost_usd")))
+    for each in got.estimates:
+        course = experiment_details.course(store, got, each.metric).frame
+        if each.standard_error:
+            assert course.row(-1, named=True)["difference"] == pytest.approx(each.difference)
+
+
+def test_a_spread_holds_every_unit_once(make_store: Callable[..., Store]) -> None:
+    store = make_store(traces=world(per_user=2))
+    frame = experiment_details.distribution(store, read(store), "cost_per_trace_usd").frame
+    assert frame.group_by("arm").agg(pl.col("count").sum(), pl.col("share").sum()).sort("arm").rows() == [
+        ("variant_A", 120, pytest.approx(1.0)),
+        ("variant_B", 120, pytest.approx(1.0)),
+    ]
+    assert (frame["low"] < frame["high"]).all()
+
+
+def test_segments_are_corrected_for_being_many(make_store: Callable[..., Store]) -> None:
+    rows = [{**row, "release": f"web-{n // 2 % 3}"} for n, row in enumerate(world(900, lift=0.7))]
+    store = make_store(traces=rows)
+    declared = Experiment(**{**vars(AB), "primary": "cost_per_trace_usd", "segments": ("release",)})
+    got = read(store, declared)
+    found = experiment_details.segments(store, got, UTC, "cost_per_trace_usd")
+    assert sorted(each.value for each in found) == ["web-0", "web-1", "web-2"]
+    assert all(each.q >= each.estimate.p for each in found)
+    assert sum(each.estimate.units for each in found) == 900
+    assert set(readout_rows.segment_rows(found, is_broken=False)["reading"]) == {"better"}
+    assert experiment_details.segments(store, read(store), UTC, "cost_per_trace_usd") == []
+
+
+def test_power_says_how_many_days_are_missing(make_store: Callable[..., Store]) -> None:
+    got = read(make_store(traces=world(400)), Experiment(**{**vars(AB), "primary": "cost_per_trace_usd"}))
+    power = powers.power_of(got)
+    assert power is not None
+    assert power.need.effect == 0.05
+    assert power.need.units is not None
+    assert power.need.more_days is not None
+    estimate = got.primary[0]
+    # Twice the effect takes about a quarter of the units.
+    double = next(need for need in power.needs if need.effect == 0.10)
+    assert double.units is not None
+    assert 3 < power.need.units / double.units < 5
+    assert power.need.more_days == math.ceil((power.need.units - estimate.units) * got.days / estimate.units)
+    assert power.detectable == pytest.approx(estimate.detectable_lift, rel=0.1)
+    assert f"{power.need.more_days:,} more days for 5 %" in readout_rows.power_sentence(power)
+
+
+def test_a_small_lopsided_arm_with_long_tails_wins_nothing(make_store: Callable[..., Store]) -> None:
+    rng = np.random.default_rng(4)
+    rows = world(1000)
+    costs = rng.lognormal(0, 2, 1000)
+    calm = costs.mean() - 4 * costs.std() / math.sqrt(900)  # far below the others for Welch, who sees no spread in B
+    for n, row in enumerate(rows):
+        row["tags"] = ["variant_B" if n % 10 == 0 else "variant_A"]
+        row["cost_usd"] = float(calm if n % 10 == 0 else costs[n])
+    got = read(make_store(traces=rows), Experiment(**{**vars(AB), "split": (9.0, 1.0)}), "fixed").estimates[0]
+    assert got.high < 0
+    assert not got.is_certain
+    assert readout_rows.reading(got) == "too few units for such tails"
+
+
+def test_json_and_markdown_say_what_the_page_says(
+    make_store: Callable[..., Store], validate: Callable[[str, Any], None]
+) -> None:
+    rows, scores = scored_world()
+    rows[0]["tags"] = ["variant_A", "variant_B"]
+    store = make_store(traces=[{**row, "release": "*web* | 1"} for row in rows], scores=scores)
+    declared = Experiment("x|y", "tag", AB.arms, segments=("release",), primary="score_categories:tone")
+    got = read(store, declared)
+    judged = verdicts.verdict(got)
+    parts = experiment_details.segments(store, got, UTC, experiment_details.deciding_metric(got))
+    value = json.loads(json.dumps(experiment_output.as_json(got, judged, parts), allow_nan=False))
+    validate("experiment", value)
+    assert value["verdict"]["sentence"] == judged.sentence
+    assert value["segments"][0]["segment"] == "*web* | 1"
+    text = experiment_output.as_markdown(got, judged, UTC)
+    assert "## Experiment x\\|y" in text
+    assert "| Satisfaction | variant_B |" in text
+    nothing = read(make_store())
+    validate("experiment", experiment_output.as_json(nothing, verdicts.verdict(nothing)))
+
+
+def test_notes_name_every_method(make_store: Callable[..., Store]) -> None:
+    rows, scores = scored_world()
+    store = make_store(traces=rows, scores=scores)
+    got = read(store, Experiment("x", "tag", AB.arms, winsorise=0.99))
+    said = " ".join(experiment_notes.notes(got))
+    for word in ("Deng", "Brunner-Munzel", "Wald", "Waudby-Smith", "Newcombe", "Lindon", "Benjamini", "Winsorised"):
+        assert word in said
+    assert "score_order:user_satisfaction" not in experiment_notes.layer_metrics(got)
+
+
+def planted(make_store: Callable[..., Store], case: str) -> verdicts.Verdict:
+    """The four planted cases in small: a true effect, a true null, a broken split, too early."""
+    rows = world(600, lift=0.7 if case != "null" else 1.0, days=3 if case == "early" else 14)
+    if case == "broken":
+        rows = [row for row in rows if "variant_A" in row["tags"] or int(row["user_id"][1:]) % 3]
+    experiment = Experiment(**{**vars(AB), "primary": "cost_per_trace_usd", "unit": "user"})
+    return verdicts.verdict(read(make_store(traces=rows), experiment))
+
+
+@pytest.mark.parametrize(
+    ("case", "kinds", "words"),
+    [
+        ("effect", {"winner"}, "variant_B is better"),
+        ("null", {"undecided", "no_difference"}, "No difference in cost per trace"),
+        ("broken", {"invalid"}, "No winner can be named, the test is broken"),
+        ("early", {"too_early"}, "Too early to tell: 3 days with traffic"),
+    ],
+)
+def test_each_planted_case_gets_its_verdict(
+    make_store: Callable[..., Store], case: str, kinds: set[str], words: str
+) -> None:
+    judged = planted(make_store, case)
+    assert judged.kind in kinds
+    assert words in judged.sentence

@@ -11,9 +11,16 @@ from hypothesis import strategies as st
 from scipy import stats as reference
 
 from app.stats.assignment import Crossover, crossover, judge
+from app.stats.categories import ArmCategories, shares_differ
 from app.stats.clusters import ArmSums, CrossSums, difference
+from app.stats.cuped import BeforeSums, adjust
 from app.stats.intervals import Interval, normal_quantile, risk_ratio, t_quantile, wilson
+from app.stats.ordinal import placements, superiority
+from app.stats.power import days_needed
+from app.stats.proportions import clustered_newcombe, effective_trials, newcombe
+from app.stats.quantiles import ArmQuantile, has_room, quantile_difference, reach, slope
 from app.stats.sequences import sequence_multiplier, sequence_p_value
+from app.stats.splits import sequential_split_p
 from app.stats.tests import benjamini_hochberg, chi_squared_split, risk_p_value, two_sided_p, welch_degrees
 
 
@@ -158,50 +165,6 @@ def test_a_control_of_zero_has_a_difference_but_no_lift() -> None:
     assert got.lift_interval() is None
 
 
-def test_fixed_horizon_intervals_cover_with_heavy_users_and_heavy_tails() -> None:
-    """500 users per arm, 1-40 traces each, log-normal cost, users that differ: 95 % means 93-97 %."""
-    rng = np.random.default_rng(11)
-    hits, runs = 0, 1_000
-    for _ in range(runs):
-        arms = []
-        for _arm in range(2):
-            y = rng.integers(1, 40, 500).astype(float)
-            arms.append(sums(np.exp(rng.normal(0, 0.5, 500)) * y * rng.lognormal(0, 0.4, 500), y))
-        got = difference(*arms)
-        assert got is not None
-        hits += not got.interval().excludes(0)
-    assert 0.93 <= hits / runs <= 0.97
-
-
-def test_daily_peeking_does_not_invent_effects() -> None:
-    """A/A tests of 30 days, looked at daily from 100 users per arm on: at most 5 % ever show an effect."""
-    rng = np.random.default_rng(13)
-    runs, users, days = 400, 1200, 30
-    false_sequence = false_fixed = 0
-    for _ in range(runs):
-        arm = np.repeat([0, 1], users // 2)
-        taste = rng.lognormal(0, 0.6, users)
-        arrival = np.tile(np.sort(rng.integers(0, days, users // 2)), 2)
-        active = (rng.random((users, days)) < 0.3) & (np.arange(days) >= arrival[:, None])
-        cost = active * taste[:, None] * rng.lognormal(0, 1, (users, days))
-        x, y = cost.cumsum(axis=1), active.cumsum(axis=1).astype(float)
-        crossed_sequence = crossed_fixed = False
-        for day in range(days):
-            seen = y[:, day] > 0
-            arms = [sums(x[seen & (arm == a), day], y[seen & (arm == a), day]) for a in (0, 1)]
-            if min(a.clusters for a in arms) < 100:
-                continue
-            got = difference(*arms)
-            assert got is not None
-            multiplier = sequence_multiplier(arms[0].clusters + arms[1].clusters)
-            crossed_sequence |= got.interval(multiplier=multiplier).excludes(0)
-            crossed_fixed |= got.interval().excludes(0)
-        false_sequence += crossed_sequence
-        false_fixed += crossed_fixed
-    assert false_sequence / runs <= 0.05
-    assert false_fixed / runs > 0.08  # what the sequence protects from
-
-
 def test_the_sequence_is_wider_than_a_single_look_and_tightest_where_tuned() -> None:
     widths = {n: sequence_multiplier(n) for n in (50, 1_000, 1_000_000)}
     assert min(widths.values()) > 1.96
@@ -281,3 +244,190 @@ def test_too_few_units_say_nothing_about_the_assignment() -> None:
     assert not nobody.is_clean
     got = judge(None, {"user_traces": nobody, "user_sessions": nobody, "session_traces": nobody})
     assert got.unit == "user"
+
+
+@pytest.mark.parametrize(
+    ("cells", "low", "high"),
+    [  # R. G. Newcombe (1998), table II: examples a, b, c, d; method 10
+        ((56, 70, 48, 80), 0.0524, 0.3339),
+        ((9, 10, 3, 10), 0.1705, 0.8090),
+        ((6, 7, 2, 7), 0.0582, 0.8062),
+        ((5, 56, 0, 29), -0.0381, 0.1926),
+    ],
+)
+def test_newcombes_interval_is_that_of_his_examples(cells: tuple[int, int, int, int], low: float, high: float) -> None:
+    got = newcombe(cells[2], cells[3], cells[0], cells[1])
+    assert got.low == pytest.approx(low, abs=5e-5)
+    assert got.high == pytest.approx(high, abs=5e-5)
+
+
+def test_a_clustered_share_counts_for_fewer_trials() -> None:
+    rng = np.random.default_rng(3)
+    hits = (rng.random(400) < 0.3).astype(float)
+    alone = sums(hits, np.ones(400))
+    assert effective_trials(alone) == pytest.approx(399)
+    copied = sums(5 * hits, np.full(400, 5.0))
+    assert effective_trials(copied) == pytest.approx(399)  # copies are no new evidence
+    wanted = newcombe(hits.mean() * 399, 399, hits.mean() * 399, 399)
+    got = clustered_newcombe(alone, copied)
+    assert (got.low, got.high) == pytest.approx((wanted.low, wanted.high), abs=1e-9)
+    assert effective_trials(sums(np.zeros(50), np.full(50, 4.0))) == 50
+    assert newcombe(0, 0, 1, 2) == Interval(-1.0, 1.0)
+
+
+def ordered(a: np.ndarray, b: np.ndarray) -> tuple[ArmSums, ArmSums]:
+    """Placements of one rating per cluster."""
+    counts = [
+        {float(level): float(n) for level, n in zip(*np.unique(x, return_counts=True), strict=True)} for x in (a, b)
+    ]
+    of_a, of_b = placements(counts[0], counts[1]), placements(counts[1], counts[0])
+    placed = np.array([of_a[x] for x in a]), np.array([of_b[x] for x in b])
+    return sums(placed[0], np.ones(len(a))), sums(placed[1], np.ones(len(b)))
+
+
+@pytest.mark.parametrize("sizes", [(30, 41), (200, 150)])
+def test_ordered_ratings_agree_with_scipys_brunner_munzel(sizes: tuple[int, int]) -> None:
+    rng = np.random.default_rng(9)
+    a, b = rng.integers(1, 6, sizes[0]).astype(float), rng.integers(2, 6, sizes[1]).astype(float)
+    got = superiority(*ordered(a, b))
+    wanted = reference.brunnermunzel(a, b)
+    assert got is not None
+    assert (got.chance - 0.5) / got.standard_error == pytest.approx(wanted.statistic, rel=1e-9)
+    assert two_sided_p(got.chance - 0.5, got.standard_error, got.degrees) == pytest.approx(wanted.pvalue, rel=1e-9)
+    assert got.chance == pytest.approx(((b[:, None] > a).mean() + (b[:, None] == a).mean() / 2), rel=1e-12)
+
+
+def test_the_published_example_of_brunner_and_munzel() -> None:
+    """Pain scores after surgery (Brunner, Munzel 2000, table 1), as in R's lawstat: statistic 3.1375, p 0.0057862."""
+    quiet = np.array([1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 2, 4, 1, 1.0])
+    painful = np.array([3, 3, 4, 3, 1, 2, 3, 1, 1, 5, 4.0])
+    got = superiority(*ordered(quiet, painful))
+    assert got is not None
+    assert (got.chance - 0.5) / got.standard_error == pytest.approx(3.1374674823029505, rel=1e-9)
+    assert two_sided_p(got.chance - 0.5, got.standard_error, got.degrees) == pytest.approx(
+        0.0057862086661515377, rel=1e-9
+    )
+
+
+def categorised(codes: np.ndarray, k: int) -> ArmCategories:
+    """One rating per cluster."""
+    rows = np.eye(k)[codes]
+    return ArmCategories(len(codes), rows.sum(0).tolist(), (rows.T @ rows).tolist())
+
+
+def test_two_categories_are_walds_test_of_two_shares() -> None:
+    rng = np.random.default_rng(15)
+    a, b = (rng.random(300) < 0.4).astype(int), (rng.random(260) < 0.5).astype(int)
+    got = shares_differ(categorised(a, 2), categorised(b, 2))
+    z = (b.mean() - a.mean()) / math.sqrt(a.var(ddof=1) / 300 + b.var(ddof=1) / 260)
+    assert got is not None
+    assert got[0] == pytest.approx(z * z, rel=1e-9)
+    assert got[1] == pytest.approx(2 * reference.norm.sf(abs(z)), rel=1e-9)
+    assert got[2] == 1
+
+
+def test_many_categories_are_hotellings_statistic() -> None:
+    rng = np.random.default_rng(16)
+    a, b = rng.integers(0, 4, 500), rng.choice(4, 450, p=[0.4, 0.2, 0.2, 0.2])
+    got = shares_differ(categorised(a, 4), categorised(b, 4))
+    rows_a, rows_b = np.eye(4)[a][:, :3], np.eye(4)[b][:, :3]
+    apart = rows_b.mean(0) - rows_a.mean(0)
+    spread = np.cov(rows_a.T) / 500 + np.cov(rows_b.T) / 450
+    wanted = apart @ np.linalg.solve(spread, apart)
+    assert got is not None
+    assert got[0] == pytest.approx(wanted, rel=1e-9)
+    assert got[1] == pytest.approx(reference.chi2.sf(wanted, 3), rel=1e-9)
+    assert shares_differ(categorised(a[:1], 4), categorised(b, 4)) is None
+    same = shares_differ(categorised(np.zeros(9, int), 2), categorised(np.zeros(9, int), 2))
+    assert same == (0.0, 1.0, 0)
+
+
+def test_cuped_is_the_regression_on_the_time_before() -> None:
+    """With one row per unit: the difference of means less theta times that of the covariate, theta within arms."""
+    rng = np.random.default_rng(21)
+    before = [rng.normal(10, 3, 300), rng.normal(10, 3, 300)]
+    after = [p + rng.normal(0, 1, 300) + effect for p, effect in zip(before, (0.0, 0.5), strict=True)]
+    ones = np.ones(300)
+    arms = [sums(x, ones) for x in after]
+    past = [
+        BeforeSums(p.sum(), 300, (p * p).sum(), p.sum(), 300, (x * p).sum(), x.sum(), p.sum(), 300)
+        for x, p in zip(after, before, strict=True)
+    ]
+    got = adjust(*arms, *past)
+    covariance = sum(np.cov(x, p)[0, 1] for x, p in zip(after, before, strict=True))
+    theta = covariance / sum(p.var(ddof=1) for p in before)
+    adjusted = [x - theta * p for x, p in zip(after, before, strict=True)]
+    wanted = reference.ttest_ind(adjusted[1], adjusted[0], equal_var=False)
+    assert got is not None
+    assert got[0].p_value == pytest.approx(wanted.pvalue, rel=1e-9)
+    assert got[0].difference == pytest.approx(adjusted[1].mean() - adjusted[0].mean(), rel=1e-9)
+    assert got[1] > 0.8
+
+
+def test_cuped_without_a_past_changes_nothing() -> None:
+    some = sums(np.arange(10.0), np.ones(10))
+    nothing = BeforeSums(0, 0, 0, 0, 0, 0, 0, 0, 0)
+    assert adjust(some, some, nothing, nothing) is None
+    assert adjust(ArmSums(1, 1, 1, 1, 1, 1), some, nothing, nothing) is None
+
+
+def quantile_of(values: np.ndarray, clusters: np.ndarray, p: float) -> ArmQuantile:
+    at = float(np.quantile(values, p))
+    below = np.bincount(clusters, values <= at)
+    made = sums(below, np.bincount(clusters).astype(float))
+    around = reach(made, p)
+    return ArmQuantile(
+        at, slope(around, (float(np.quantile(values, around[0])), float(np.quantile(values, around[1])))), made
+    )
+
+
+def test_the_error_of_a_quantile_is_that_of_theory() -> None:
+    """A median of n normal values has the standard error sqrt(pi / 2n); five copies of each are no new evidence."""
+    rng = np.random.default_rng(33)
+    a, b = rng.normal(0, 1, 20_000), rng.normal(0.1, 1, 20_000)
+    alone = [quantile_of(x, np.arange(len(x)), 0.5) for x in (a, b)]
+    got = quantile_difference(*alone)
+    assert got is not None
+    assert got.standard_error == pytest.approx(math.sqrt(math.pi / 20_000), rel=0.05)
+    copies = [quantile_of(np.repeat(x, 5), np.repeat(np.arange(len(x)), 5), 0.5) for x in (a, b)]
+    copied = quantile_difference(*copies)
+    assert copied is not None
+    assert copied.standard_error == pytest.approx(got.standard_error, rel=0.02)
+
+
+def test_a_quantile_covers_with_clusters() -> None:
+    rng = np.random.default_rng(35)
+    runs, hits = 300, 0
+    for _ in range(runs):
+        arms = []
+        for _arm in range(2):
+            sizes = rng.integers(1, 20, 300)
+            clusters = np.repeat(np.arange(300), sizes)
+            arms.append(quantile_of(rng.normal(0, 1, 300)[clusters] + rng.normal(0, 1, len(clusters)), clusters, 0.9))
+        found = quantile_difference(*arms)
+        assert found is not None
+        hits += not found.interval().excludes(0)
+    assert 0.92 <= hits / runs <= 0.98
+
+
+def test_too_few_units_beyond_a_quantile_have_no_room() -> None:
+    few = sums(np.array([1.0] * 18 + [0.0]), np.ones(19))
+    assert not has_room(few, 0.95)
+    many = sums(np.array([1.0] * 950 + [0.0] * 50), np.ones(1000))
+    assert has_room(many, 0.95)
+    assert quantile_difference(ArmQuantile(1, math.inf, few), ArmQuantile(1, 1, many)) is None
+
+
+def test_a_split_is_judged_by_its_bayes_factor() -> None:
+    """Two arms: the beta-binomial of the textbook, here by its density, against the binomial."""
+    for n, k in ((100, 63), (2_000, 900)):
+        wanted = reference.binom.pmf(k, n, 0.5) / reference.betabinom.pmf(k, n, 50, 50)
+        assert sequential_split_p([k, n - k]) == pytest.approx(min(1.0, wanted), rel=1e-9)
+    assert sequential_split_p([10]) == 1.0
+    assert sequential_split_p([0, 0]) == 1.0
+
+
+def test_days_are_counted_at_the_pace_so_far() -> None:
+    assert days_needed(700, 7, 1_100) == 4.0
+    assert days_needed(700, 7, 600) == 0.0
+    assert days_needed(0, 7, 600) == math.inf

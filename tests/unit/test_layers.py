@@ -13,7 +13,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 READ_SIDE = ("etl.warehouse", "etl.settings", "etl.errors")
 COMPOSERS = {"app/cli.py", "app/demo_command.py"}  # the only modules of the app that run the sync's commands
-COMMANDS = {"app/app_command.py", "app/query_command.py", "app/session_command.py"}  # they need etl.cli's options
+COMMANDS = {  # they need etl.cli's options
+    "app/app_command.py",
+    "app/experiment_command.py",
+    "app/query_command.py",
+    "app/session_command.py",
+}
 
 # module prefix of a file -> prefixes of our own modules that it may import, besides its own folder's
 ALLOWED = {

@@ -1,0 +1,92 @@
+"""What people save from pages goes to ``$TRACEHOUSE_HOME/saved.toml``, never to the file that people write by hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from app.analysis.experiments import Experiment, from_settings
+from etl.errors import ConfigError
+from etl.settings import Definitions, ExperimentSettings, Settings
+
+FILE = "saved.toml"
+
+
+def save_experiment(settings: Settings, experiment: Experiment, name: str) -> Path:
+    """Add an experiment to the saved ones; the place that was written.
+
+    Raises:
+        ConfigError: the name is empty or taken, the experiment means nothing, or the file can't be written.
+    """
+    name = " ".join(name.split())
+    if not name:
+        raise ConfigError("An experiment needs a name to be saved", hint="Give it one")
+    _check_free(settings.definitions, name)
+    # What can't be read back as the same is not written.
+    if from_settings(_settings_of(experiment, name)).arms != experiment.arms:
+        raise ConfigError("An arm with a comma in its name can't be saved", hint="Tell the arms apart by another value")
+    path = settings.home / FILE
+    try:
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        _replace(path, f"{before.rstrip()}\n\n{table(experiment, name)}".lstrip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} can't be written: {error}", hint="Check the folder and its permissions") from error
+    return path
+
+
+def table(experiment: Experiment, name: str) -> str:
+    """The experiment as a ``[[experiment]]`` table of the configuration."""
+    lines = ["[[experiment]]"]
+    declared = _settings_of(experiment, name)
+    plain = ExperimentSettings(name="", variants="")
+    for key, value in vars(declared).items():
+        if value != getattr(plain, key) or key in ("name", "variants"):
+            lines.append(f"{key} = {_value(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _settings_of(experiment: Experiment, name: str) -> ExperimentSettings:
+    return ExperimentSettings(
+        name=name,
+        variants=f"{experiment.dimension}={','.join(experiment.arms)}",
+        unit=experiment.unit or "",
+        primary=experiment.primary,
+        metrics=experiment.metrics,
+        guardrails=experiment.guardrails,
+        where=experiment.where,
+        since=experiment.since,
+        until=experiment.until,
+        segments=experiment.segments,
+        split=":".join(f"{share:g}" for share in experiment.split),
+        wanted_lift=experiment.wanted,
+        winsorise=experiment.winsorise,
+    )
+
+
+def _value(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(_value(each) for each in value)}]"
+    if isinstance(value, str):
+        # A TOML basic string is a JSON string, but for the delete character.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return repr(value)
+
+
+def _check_free(definitions: Definitions, name: str) -> None:
+    if any(each.name == name for each in definitions.experiment):
+        raise ConfigError(f"There is an experiment {name!r} already", hint="Choose another name")
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write the whole file or nothing; only its owner may read it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).replace(path)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise
