@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import calendar
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from app.analysis.forecast import Forecast, forecast
 from app.analysis.overview import Headline, grain_for, headline
-from app.format import change, money
-from app.metrics.filters import NONE, Filters, parse_conditions
+from app.analysis.selection import Answer, run_over
+from app.format import CENT, change, money
+from app.metrics.filters import NONE, Filters, condition_text, parse_conditions
 from app.metrics.query import Query, run
 from app.metrics.registry import find_dimension
 from app.metrics.result import OTHER_LABEL, Result
-from app.metrics.timezones import to_utc
 from app.metrics.windows import ALL, Window, parse_window
 from app.store import Store
 from etl.settings import BudgetSettings
@@ -52,6 +52,7 @@ _FLAT = 0.02  # a change of cost below this is not worth an explanation
 BARS = 10
 SERIES = 6
 TABLE_ROWS = 500
+PIVOT_COLUMNS = 8
 TOKENS = (
     "input_tokens",
     "cache_read_input_tokens",
@@ -107,9 +108,21 @@ def figures(store: Store, timezone: ZoneInfo, filters: Filters, comparison: Wind
 
 
 def breakdown(
-    store: Store, timezone: ZoneInfo, filters: Filters, comparison: Window | None, dimension: str, limit: int
+    store: Store,
+    timezone: ZoneInfo,
+    filters: Filters,
+    comparison: Window | None,
+    dimension: str,
+    limit: int,
+    search: str = "",
 ) -> Breakdown:
-    """Cost, traffic and tokens by one dimension; see ``Breakdown``."""
+    """Cost, traffic and tokens by one dimension; see ``Breakdown``.
+
+    ``search`` keeps the values that contain it, whatever the case; the search runs where the data is, so a dimension
+    of any size can be searched.
+    """
+    if search:
+        filters = filters.with_condition(condition_text(dimension, "~", search))
     query = Query(metrics=ROW_METRICS, by=(dimension,), filters=filters, compare=comparison, limit=limit)
     result = run(store, timezone, query)
     total = result.total.get("cost_usd") or 0.0
@@ -190,6 +203,112 @@ def token_split(store: Store, timezone: ZoneInfo, filters: Filters) -> TokenSpli
     return TokenSplit(frame, result)
 
 
+@dataclass(frozen=True)
+class Kinds:
+    """Cost by what the tokens were for.
+
+    Attributes:
+        frame: ``kind`` (input, cache read, cache write, output, reasoning, not split), ``cost_usd``, ``share``.
+        answer: where it came from.
+    """
+
+    frame: pl.DataFrame
+    answer: Answer
+
+
+def cost_kinds(store: Store, timezone: ZoneInfo, filters: Filters) -> Kinds:
+    """Cost by kind of token; what has no split of its own is ``not split``."""
+    del timezone  # sums over a whole window know no clock
+    answer = run_over(store, filters, "observation", "cost_kinds")
+    frame = (
+        answer.frame.filter(pl.col("cost_usd") > CENT * CENT)
+        .with_columns((pl.col("cost_usd") / pl.col("cost_usd").sum()).alias("share"))
+        .sort("cost_usd", descending=True)
+    )
+    return Kinds(frame, answer)
+
+
+@dataclass(frozen=True)
+class Concentration:
+    """How unevenly the cost lies over traces, sessions or users.
+
+    Attributes:
+        unit: trace, session or user.
+        frame: ``hundredth`` (0 to 100 of the units, cheapest first), ``share`` of the cost that they hold together.
+        units: how many.
+        top_share: what the most expensive 1 % hold, 0 to 1.
+        answer: where it came from.
+    """
+
+    unit: str
+    frame: pl.DataFrame
+    units: int
+    top_share: float
+    answer: Answer
+
+    @property
+    def sentence(self) -> str:
+        """The share of the most expensive 1 %."""
+        return f"The most expensive 1 % of {self.units:,} {self.unit}s hold {self.top_share:.0%} of the cost."
+
+
+UNITS = {"trace_id": "trace", "session_id": "session", "user_id": "user"}
+"""Dimensions whose values are what somebody or something costs, and what they are called."""
+
+
+def concentration(store: Store, timezone: ZoneInfo, filters: Filters, dimension: str) -> Concentration | None:
+    """The Lorenz curve of a selection over traces, sessions or users; None where nothing has a cost."""
+    del timezone  # sums over a whole window know no clock
+    unit = UNITS[dimension]
+    answer = run_over(store, filters, "observation", "cost_concentration", {"unit": unit})
+    if answer.frame.is_empty() or not answer.frame["cost_usd"][0]:
+        return None
+    frame = answer.frame.select(pl.col("hundredth").cast(pl.Int64), "share")
+    return Concentration(unit, frame, int(answer.frame["units"][0]), 1 - float(frame["share"][99]), answer)
+
+
+@dataclass(frozen=True)
+class Pivot:
+    """Cost by two dimensions.
+
+    Attributes:
+        frame: ``row``, one column per value of the second dimension, and ``total``; most expensive first.
+        columns: the values of the second dimension, most expensive first.
+        note: what has to be known to read it.
+        result: where it came from.
+    """
+
+    frame: pl.DataFrame
+    columns: tuple[str, ...]
+    note: str
+    result: Result
+
+
+def pivot(store: Store, timezone: ZoneInfo, filters: Filters, rows: str, columns: str) -> Pivot:
+    """Cost by two dimensions: every row, and the most expensive columns with the rest as "other"."""
+    result = run(store, timezone, Query(metrics=("cost_usd",), by=(rows, columns), filters=filters))
+    cells = result.frame.select(
+        pl.col(rows).alias("row"), pl.col(columns).alias("column"), pl.col("cost_usd").fill_null(0.0)
+    ).filter(pl.col("cost_usd") != 0)
+    order = cells.group_by("column").agg(pl.col("cost_usd").sum()).sort("cost_usd", "column", descending=[True, False])
+    names = [str(name) for name in order["column"].to_list()]
+    kept, rest = names[:PIVOT_COLUMNS], names[PIVOT_COLUMNS:]
+    cells = cells.with_columns(
+        pl.when(pl.col("column").is_in(rest)).then(pl.lit(OTHER_LABEL)).otherwise(pl.col("column")).alias("column")
+    )
+    shown = tuple(dict.fromkeys((*kept, *([OTHER_LABEL] if rest else []))))
+    sums = [
+        pl.col("cost_usd").filter(pl.col("column") == name).sum().alias(f"c{index}") for index, name in enumerate(shown)
+    ]
+    frame = cells.group_by("row").agg(*sums, pl.col("cost_usd").sum().alias("total"))
+    notes = [f"“other” holds {len(rest):,} more columns" if rest else ""]
+    if not result.additive:
+        notes.append("a request counts under each of its values, so cells overlap")
+    return Pivot(
+        frame.sort("total", "row", descending=[True, False]), shown, "; ".join(note for note in notes if note), result
+    )
+
+
 def summary(figure: Headline, feature: Breakdown, model: Breakdown, period: str) -> str:
     """The page's answer: what was spent, whether that is more than before, and which feature and model did it."""
     now, before = figure.totals.total.get("cost_usd"), figure.totals.total.get("cost_usd_previous")
@@ -244,19 +363,37 @@ class BudgetState:
 
     Attributes:
         name: from the configuration.
+        where: what it is about, as conditions.
         limit_usd: a month.
-        spent_usd: since the month began in the display zone.
-        projected_usd: at the end of the month if every day costs what the last seven did on average.
-        month: such as "November 2026".
+        forecast: the month's cost so far and as expected.
         state: "within", "at risk" (the projection passes the limit) or "exceeded".
     """
 
     name: str
+    where: tuple[str, ...]
     limit_usd: float
-    spent_usd: float
-    projected_usd: float | None
-    month: str
+    forecast: Forecast
     state: str
+
+    @property
+    def spent_usd(self) -> float:
+        """Since the month began in the display zone."""
+        return self.forecast.spent_usd
+
+    @property
+    def projected_usd(self) -> float | None:
+        """At the month's end."""
+        return self.forecast.projected_usd
+
+    @property
+    def month(self) -> str:
+        """Such as "November 2026"."""
+        return self.forecast.month
+
+    @property
+    def exhausted_on(self) -> date | None:
+        """The day on which it runs out, in fact or as expected."""
+        return self.forecast.exhausted_on(self.limit_usd)
 
     @property
     def used(self) -> float:
@@ -270,23 +407,11 @@ def budget_states(store: Store, timezone: ZoneInfo, budgets: Sequence[BudgetSett
 
 
 def _budget_state(store: Store, timezone: ZoneInfo, budget: BudgetSettings) -> BudgetState:
-    conditions = parse_conditions(budget.where)
-
-    def cost(since: str) -> float | None:
-        filters = Filters(parse_window(since, None, store.as_of, timezone), conditions)
-        return run(store, timezone, Query(metrics=("cost_usd",), filters=filters)).total.get("cost_usd")
-
-    month = parse_window("this_month", None, store.as_of, timezone).local_start(timezone)
-    spent, week = float(cost("this_month") or 0.0), cost("7d")
-    left_days = max((to_utc(_next_month(month), timezone) - store.as_of) / timedelta(days=1), 0.0)
-    projected = None if week is None else spent + float(week) / 7 * left_days
+    filters = Filters(parse_window(ALL, None, store.as_of, timezone), parse_conditions(budget.where))
+    made = forecast(store, timezone, filters)
     state = "within"
-    if spent > budget.monthly_usd:
+    if made.spent_usd > budget.monthly_usd:
         state = "exceeded"
-    elif projected is not None and projected > budget.monthly_usd:
+    elif made.projected_usd is not None and made.projected_usd > budget.monthly_usd:
         state = "at risk"
-    return BudgetState(budget.name, budget.monthly_usd, spent, projected, f"{month:%B %Y}", state)
-
-
-def _next_month(start: datetime) -> datetime:
-    return start + timedelta(days=calendar.monthrange(start.year, start.month)[1])
+    return BudgetState(budget.name, budget.where, budget.monthly_usd, made, state)

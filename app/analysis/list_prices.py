@@ -44,7 +44,7 @@ class PriceList:
 def find_prices(
     model: str, provider: str | None, moment: datetime, overrides: tuple[PriceSettings, ...] = ()
 ) -> PriceList | None:
-    """The prices of a model at a time (naive UTC): a ``[[price]]`` of the settings, else the list; None when unknown."""
+    """A model's prices at a time (naive UTC): a ``[[price]]`` of the settings, else the list; None when unknown."""
     day = moment.date().isoformat()
     fitting = [
         price

@@ -85,11 +85,15 @@ def budgets(lines: Sequence[BudgetState]) -> None:
     section("Budgets", "For the whole month and not only for the filters above.")
     for line in lines:
         icon, words = _BUDGET[line.state]
-        projected = f", {money(line.projected_usd)} expected by its end" if line.projected_usd is not None else ""
+        projected = ""
+        if line.projected_usd is not None:
+            interval = f"{money(line.forecast.low_usd)} to {money(line.forecast.high_usd)}"
+            projected = f", {money(line.projected_usd)} expected by its end ({interval})"
+        runs_out = "" if line.exhausted_on is None else f"; used up on {line.exhausted_on:%d %B}"
         st.progress(
             line.used,
             text=f"{icon} **{plain(line.name)}**, {plain(line.month)}: "
-            + plain(f"{money(line.spent_usd)} of {money(line.limit_usd)}{projected}: {words}", longest=300),
+            + plain(f"{money(line.spent_usd)} of {money(line.limit_usd)}{projected}: {words}{runs_out}", longest=300),
         )
 
 
