@@ -33,7 +33,8 @@ FIGURES = (
     "traces",
 )
 CARDS = FIGURES[:6]
-ROW_METRICS = ("cost_usd", "traces", "cost_per_trace_usd", "total_tokens", "unpriced_generations")
+_SPREAD = ("trace_cost_p50_usd", "trace_cost_p95_usd", "trace_cost_max_usd")
+ROW_METRICS = ("cost_usd", "traces", "cost_per_trace_usd", "total_tokens", "unpriced_generations", *_SPREAD)
 SPLITS = (
     "trace_name",
     "model",
@@ -47,6 +48,14 @@ SPLITS = (
     "prompt_version",
     "session_id",
     "trace_id",
+)
+PIVOT_ACROSS = ("model", *(name for name in SPLITS if name != "model"))
+NOTES = (
+    "Why it changed: Shapley values of six factors of the cost per trace name and model; no order matters, they sum up.",
+    "Calls without a price are outside of every cost and counted.",
+    "Waste: errored before retried, looped, abandoned and low-scored; a dollar counts under the first that holds.",
+    "Forecast: a level by exponential smoothing times a factor per weekday; the interval follows from one-day errors.",
+    "What if: tokens as they were, at the other model's prices for input, cache, output, reasoning and long prompts.",
 )
 _FLAT = 0.02  # a change of cost below this is not worth an explanation
 BARS = 10
@@ -136,7 +145,7 @@ def breakdown(
         .then(pl.col("cost_usd").fill_null(0.0) - before.fill_null(0.0))
         .alias("delta_usd"),
         (pl.col("cost_usd") / total if total else pl.lit(None, dtype=pl.Float64)).alias("share"),
-        pl.col("traces", "cost_per_trace_usd", "total_tokens", "unpriced_generations"),
+        pl.col("traces", "cost_per_trace_usd", "total_tokens", "unpriced_generations", *_SPREAD),
     ).filter(
         (pl.col("cost_usd").fill_null(0.0) != 0)
         | (pl.col("cost_usd_previous").fill_null(0.0) != 0)
@@ -273,13 +282,17 @@ class Pivot:
 
     Attributes:
         frame: ``row``, one column per value of the second dimension, and ``total``; most expensive first.
-        columns: the values of the second dimension, most expensive first.
+        columns: the values of the second dimension, most expensive first; their columns are ``c0``, ``c1``, ...
+        row_label: what the rows are.
+        column_label: what the columns are.
         note: what has to be known to read it.
         result: where it came from.
     """
 
     frame: pl.DataFrame
     columns: tuple[str, ...]
+    row_label: str
+    column_label: str
     note: str
     result: Result
 
@@ -305,7 +318,12 @@ def pivot(store: Store, timezone: ZoneInfo, filters: Filters, rows: str, columns
     if not result.additive:
         notes.append("a request counts under each of its values, so cells overlap")
     return Pivot(
-        frame.sort("total", "row", descending=[True, False]), shown, "; ".join(note for note in notes if note), result
+        frame.sort("total", "row", descending=[True, False]),
+        shown,
+        find_dimension(rows).label.lower(),
+        find_dimension(columns).label.lower(),
+        "; ".join(note for note in notes if note),
+        result,
     )
 
 
@@ -333,6 +351,12 @@ def ranking_words(split: Breakdown) -> str:
     rows = split.frame.head(3)
     named = ", ".join(f"{name} {money(cost)}" for name, cost in rows.select("value", "cost_usd").iter_rows())
     return f"Cost by {split.label.lower()}, {split.values} values; the most expensive are {named}"
+
+
+def kind_words(split: Kinds) -> str:
+    """What a chart of cost by kind of token says, for a screen reader."""
+    named = ", ".join(f"{kind} {money(cost)}" for kind, cost in split.frame.select("kind", "cost_usd").iter_rows())
+    return f"Cost by kind of token: {named or 'none'}"
 
 
 def token_words(split: TokenSplit) -> str:

@@ -110,6 +110,21 @@ class Returns:
     value_per_resolution_usd: float | None
     result: Result
 
+    @property
+    def note(self) -> str:
+        """The figure over all sessions, and what has to be known to read the rows."""
+        overlap = "A session counts under every trace name it touches."
+        cost = self.total["cost_per_resolved_session_usd"]
+        if not self.total["resolved"]:
+            return (
+                f"No session of this selection is known to be resolved. Send a boolean score named resolved. {overlap}"
+            )
+        told = f"{money(cost)} per resolved session over all"
+        if self.value_per_resolution_usd is None:
+            return f"{told}. Name its worth in [outcome] value_per_resolution_usd to see the return. {overlap}"
+        worth = f"a resolution is worth {money(self.value_per_resolution_usd)}"
+        return f"{told}; {worth}, so the return is {money(self.total['return_usd'])}. {overlap}"
+
 
 def returns(store: Store, timezone: ZoneInfo, filters: Filters) -> Returns:
     """Cost per resolved session by trace name, against ``[outcome] value_per_resolution_usd``."""

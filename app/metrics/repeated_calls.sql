@@ -19,26 +19,38 @@ placed as (
         on p.project_id = t.project_id and p.trace_id = t.trace_id and p.observation_id = t.observation_id
     where p.input is not null
     window same as (
-        partition by t.project_id, t.trace_id, t.tool_name, p.input order by t.start_time, t.observation_id
+        partition by t.project_id, t.trace_id, t.tool_name, md5(p.input) order by t.start_time, t.observation_id
     )
 ),
 
 repeated as (select * from placed where earlier is not null),
 
-calls as (
-    select g.project_id, g.trace_id, g.observation_id, g.start_time
+-- Calls and repeats in one order, so that each repeat sees the call before it: an ASOF join takes ten times as long.
+events as (
+    select project_id, trace_id, observation_id, start_time, 1 as place, earlier, is_retry from repeated
+    union all
+    select g.project_id, g.trace_id, g.observation_id, g.start_time, 0, null, null
     from marts.observations g
     semi join repeated r on r.project_id = g.project_id and r.trace_id = g.trace_id
     where g.type = 'GENERATION' and not g.is_double_counted
 ),
 
 asked as (
-    select r.project_id, r.trace_id, c.observation_id, r.is_retry
-    from repeated r
-    asof join calls c on c.project_id = r.project_id and c.trace_id = r.trace_id and c.start_time <= r.start_time
-    where c.start_time > r.earlier
+    select
+        *,
+        last_value(if(place = 0, observation_id, null) ignore nulls) over before as call_id,
+        max(if(place = 0, start_time, null)) over before as call_start
+    from events
+    window before as (
+        partition by project_id, trace_id order by start_time, place, observation_id
+        rows between unbounded preceding and current row
+    )
+),
+
+costly as (
+    select project_id, trace_id, observation_id, is_retry from repeated
+    union all
+    select project_id, trace_id, call_id, is_retry from asked where place = 1 and call_start > earlier
 )
 
-select project_id, trace_id, observation_id, bool_or(is_retry) as is_retry
-from (select project_id, trace_id, observation_id, is_retry from repeated union all select * from asked)
-group by all
+select project_id, trace_id, observation_id, bool_or(is_retry) as is_retry from costly group by all

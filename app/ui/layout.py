@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -17,6 +17,7 @@ from app.ui.view import View, kept_view
 from etl.errors import ConfigError
 
 if TYPE_CHECKING:
+    from app.analysis.cost_audit import Check
     from app.analysis.costs import BudgetState
 
 
@@ -123,6 +124,50 @@ def choose_dimension(label: str, names: Sequence[str], *, key: str) -> str:
     except ConfigError as error:
         error_box(error)
         return names[0]
+
+
+def note(sentence: str) -> None:
+    """A sentence in small print."""
+    st.caption(plain(sentence, longest=500))
+
+
+def choose_part(names: Mapping[str, str], *, key: str) -> str:
+    """Let a person choose which part of a page to see; only that part is computed.
+
+    Args:
+        names: name in the address -> label; the first is the default.
+        key: stable identity, and the parameter of the address.
+    """
+    chosen = st.segmented_control(
+        "Part of this page",
+        list(names),
+        format_func=lambda name: names[name],
+        default=next(iter(names)),
+        key=key,
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    return chosen or next(iter(names))
+
+
+def choose_value(label: str, names: Sequence[str], *, key: str) -> str | None:
+    """Let a person choose one of many names, or type another."""
+    chosen: str | None = st.selectbox(label, names, key=key, accept_new_options=True, bind="query-params", width=320)
+    return chosen
+
+
+def search_box(label: str, *, key: str) -> str:
+    """A text to search for where the data is; empty for everything."""
+    return st.text_input(label, key=key, bind="query-params", icon=":material/search:", width=320).strip()
+
+
+def checks(lines: Sequence[Check]) -> None:
+    """The questions of an audit: fine or not in words and colour, what was found, and what to do."""
+    for line in lines:
+        icon = _TONES["better" if line.is_fine else "worse"][0]
+        state = "Fine" if line.is_fine else "Look"
+        remedy = f"  \n{plain(line.remedy, longest=300)}" if line.remedy else ""
+        st.markdown(f"{icon} **{state} · {plain(line.name)}**: {plain(line.found, longest=400)}{remedy}")
 
 
 def unpriced_note(unpriced: float | None, calls: float | None) -> None:

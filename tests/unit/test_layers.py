@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 READ_SIDE = ("etl.warehouse", "etl.settings", "etl.errors")
 COMPOSERS = {"app/cli.py", "app/demo_command.py"}  # the only modules of the app that run the sync's commands
-COMMANDS = {"app/app_command.py", "app/query_command.py", "app/session_command.py"}  # they need etl.cli's options
+COMMANDS = {f"app/{name}_command.py" for name in ("app", "costs", "query", "session")}  # they need etl.cli's options
 
 # module prefix of a file -> prefixes of our own modules that it may import, besides its own folder's
 ALLOWED = {
