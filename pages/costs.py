@@ -19,7 +19,6 @@ features = ui.cached(page, costs.breakdown, *scope, "trace_name", costs.BARS)
 models = ui.cached(page, costs.breakdown, *scope, "model", costs.BARS)
 ui.answer(costs.summary(figures, features, models, page.filters.window.label))
 ui.kpi_row(ui.metric_cards(page, figures.totals, figures.course, costs.CARDS))
-ui.unpriced_note(figures.totals.total["unpriced_generations"], figures.totals.total["generations"])
 
 budgets = ui.cached(page, costs.budget_states, page.timezone, page.definitions.budget)
 compared = page.comparison if figures.totals.previous else None
@@ -37,27 +36,18 @@ with right:
     ui.section("What to do about it")
     steps = cost_advice.advice(why, ledger, budgets)
     for step in steps:
-        ui.finding(step.sentence, tone=step.tone, page=step.page, condition=step.condition)
+        ui.step(step.sentence, page=step.page, condition=step.condition)
     if not steps:
         ui.note("Nothing stands out: no large rise, little waste, budgets within their limits.")
 ui.budgets(budgets)
+ui.unpriced_note(figures.totals.total["unpriced_generations"], figures.totals.total["generations"])
 
-part = ui.choose_part(
-    {
-        "split": "Breakdown",
-        "pivot": "Two dimensions",
-        "month": "Forecast and budgets",
-        "waste": "Waste and returns",
-        "whatif": "What if",
-        "audit": "Audit",
-    },
-    key="part",
-)
+part = ui.choose_part(costs.PAGE_PARTS, key="part")
 shown: dict[str, ui.Provenance] = {"Figures": figures.totals, "Course": figures.course, "Waste": ledger.answer}
 if why:
     shown |= {"Why it changed, now": why.answers[0], "Why it changed, before": why.answers[1]}
 
-if part == "split":
+if part == "Breakdown":
     dimension = ui.choose_dimension("Split by", costs.SPLITS, key="by")
     order = ui.cached(page, costs.all_time_order, dimension)
     split = ui.cached(page, costs.over_time, *selection, dimension)
@@ -151,7 +141,7 @@ if part == "split":
         alt=course_words(figures.course, "cost_per_trace_usd", grain=figures.grain),
     )
     shown |= {f"Cost by {rows.label.lower()}": rows.result, "Cost over time": split}
-elif part == "pivot":
+elif part == "Two dimensions":
     left, right = ui.side_by_side()
     with left:
         down = ui.choose_dimension("Rows", costs.SPLITS, key="rows")
@@ -172,7 +162,7 @@ elif part == "pivot":
         download_name=f"cost_by_{down}_and_{across}",
     )
     shown |= {"Cost by two dimensions": table.result}
-elif part == "month":
+elif part == "Forecast":
     month = ui.cached(page, forecast.forecast, *selection)
     ui.section("Where the month ends", month.sentence)
     ui.show_chart(month_course(month), alt=month.sentence)
@@ -188,7 +178,7 @@ elif part == "month":
             'Add one to tracehouse.toml: [[budget]] with name, monthly_usd and, for a part, where = ["user_id=u-1"].',
         )
     shown |= {"Cost per day": month.result}
-elif part == "waste":
+elif part == "Waste":
     ui.section("Waste ledger", ledger.sentence)
     ui.table(
         ledger.frame,
@@ -225,7 +215,7 @@ elif part == "waste":
         download_name="returns",
     )
     shown |= {"Returns": back.result}
-elif part == "whatif":
+elif part == "What if":
     known = ui.cached(page, what_if.options, *selection)
     other = ui.choose_value("Price the same calls on", known, key="model")
     priced = ui.cached(page, what_if.what_if, *selection, other or "")

@@ -14,11 +14,11 @@ ui.stop_without_rows(page, head.totals)
 news = ui.cached(page, overview.what_changed, *scope)
 ui.answer(overview.summary(head, news, page.filters.window.label))
 ui.kpi_row(ui.metric_cards(page, head.totals, head.course, overview.CARDS))
-ui.budgets(ui.cached(page, costs.budget_states, page.timezone, page.definitions.budget))
 
 ui.section("What changed", overview.how_much_changed(news))
 for change in news.changes:
     ui.finding(change.sentence, tone=change.tone, page=change.page, condition=change.condition)
+ui.budgets(ui.cached(page, costs.budget_states, page.timezone, page.definitions.budget))
 
 ui.show_chart(
     course(head.course, "cost_usd", grain=head.grain, **page.span),

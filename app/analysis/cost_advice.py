@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app.analysis.bridge import Bridge
 from app.analysis.costs import BudgetState
 from app.analysis.waste import Waste
-from app.format import Tone, money
+from app.format import money
 from app.metrics.filters import NONE, condition_text
 
 _WORTH_SAYING = 0.03  # of the cost; below that a step is not worth a line
@@ -35,7 +35,6 @@ class Advice:
     """One step: a sentence with its numbers, the page that shows the evidence, and a condition that selects it."""
 
     sentence: str
-    tone: Tone
     page: str
     condition: str
     usd: float
@@ -58,7 +57,7 @@ def _of_change(made: Bridge | None) -> list[Advice]:
         f"{part.capitalize()} added {money(delta)}, mostly {cell['trace_name']} on {cell['model']}: {_ADVICE[part]}."
     )
     name = None if cell["trace_name"] == NONE else cell["trace_name"]
-    return [Advice(sentence, "worse", "sessions", condition_text("trace_name", "=", name), delta)]
+    return [Advice(sentence, "sessions", condition_text("trace_name", "=", name), delta)]
 
 
 def _of_waste(ledger: Waste) -> list[Advice]:
@@ -67,7 +66,7 @@ def _of_waste(ledger: Waste) -> list[Advice]:
     worst = ledger.frame.sort("cost_usd", descending=True).row(0, named=True)
     name = None if worst["mostly"] == NONE else worst["mostly"]
     condition = condition_text("trace_name", "=", name)
-    return [Advice(ledger.sentence, "worse", _PAGES[worst["reason"]], condition, ledger.total_usd)]
+    return [Advice(ledger.sentence, _PAGES[worst["reason"]], condition, ledger.total_usd)]
 
 
 def _of_budgets(budgets: Sequence[BudgetState]) -> list[Advice]:
@@ -78,5 +77,5 @@ def _of_budgets(budgets: Sequence[BudgetState]) -> list[Advice]:
         over = max(state.spent_usd, state.projected_usd or 0.0) - state.limit_usd
         runs_out = "" if state.exhausted_on is None else f", used up on {state.exhausted_on:%d %B}"
         sentence = f"The budget {state.name} is {state.state}: {money(over)} over {money(state.limit_usd)}{runs_out}."
-        found.append(Advice(sentence, "worse", "costs", next(iter(state.where), ""), over))
+        found.append(Advice(sentence, "costs", next(iter(state.where), ""), over))
     return found

@@ -25,6 +25,7 @@ FIGURES = (
     "cost_usd",
     "cost_per_trace_usd",
     "cost_per_session_usd",
+    "cost_per_resolved_session_usd",
     "cost_per_user_usd",
     "total_tokens",
     "cache_hit_rate",
@@ -32,7 +33,7 @@ FIGURES = (
     "generations",
     "traces",
 )
-CARDS = FIGURES[:6]
+CARDS = FIGURES[:4]
 _SPREAD = ("trace_cost_p50_usd", "trace_cost_p95_usd", "trace_cost_max_usd")
 ROW_METRICS = ("cost_usd", "traces", "cost_per_trace_usd", "total_tokens", "unpriced_generations", *_SPREAD)
 SPLITS = (
@@ -49,9 +50,10 @@ SPLITS = (
     "session_id",
     "trace_id",
 )
+PAGE_PARTS = ("Breakdown", "Two dimensions", "Forecast", "Waste", "What if", "Audit")
 PIVOT_ACROSS = ("model", *(name for name in SPLITS if name != "model"))
 NOTES = (
-    "Why it changed: Shapley values of six factors of the cost per trace name and model; no order matters, they sum up.",
+    "Why it changed: Shapley values of six factors of the cost per trace name and model; they sum to the change.",
     "Calls without a price are outside of every cost and counted.",
     "Waste: errored before retried, looped, abandoned and low-scored; a dollar counts under the first that holds.",
     "Forecast: a level by exponential smoothing times a factor per weekday; the interval follows from one-day errors.",

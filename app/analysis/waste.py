@@ -128,7 +128,7 @@ class Returns:
 
 def returns(store: Store, timezone: ZoneInfo, filters: Filters) -> Returns:
     """Cost per resolved session by trace name, against ``[outcome] value_per_resolution_usd``."""
-    value = store.definitions.outcome.value_per_resolution_usd
+    value = store.definitions.outcome.value_per_resolution_usd or None
     metrics = ("cost_per_session_usd", "sessions", "resolved_sessions", "cost_per_resolved_session_usd")
     result = run(store, timezone, Query(metrics=metrics, by=("trace_name",), filters=filters))
     whole = pl.DataFrame([{"trace_name": "", **dict(result.total)}], infer_schema_length=None)

@@ -15,6 +15,7 @@ from app.ui.layout import (
     search_box,
     section,
     side_by_side,
+    step,
     unpriced_note,
 )
 from app.ui.page import Page, answer, start
@@ -55,6 +56,7 @@ __all__ = [
     "show_chart",
     "side_by_side",
     "start",
+    "step",
     "stop_without_rows",
     "table",
     "unpriced_note",

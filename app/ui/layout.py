@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -72,6 +72,20 @@ def finding(sentence: str, *, tone: Tone, page: str, condition: str = "") -> Non
             page_link(page, "Explain", view=view)
 
 
+def step(sentence: str, *, page: str, condition: str = "") -> None:
+    """One thing to do: a sentence with its numbers, and the page that shows the evidence.
+
+    Args:
+        sentence: computed, with its numbers.
+        page: file name of the page with the evidence.
+        condition: selects what it is about; empty for none.
+    """
+    view = kept_view().adding(condition) if condition else kept_view()
+    with st.container(border=True, gap="small"):
+        st.markdown(f":material/lightbulb: {plain(sentence, longest=400)}")
+        page_link(page, "Show it", view=view)
+
+
 _BUDGET = {
     "within": (":green[:material/check_circle:]", "within budget"),
     "at risk": (":orange[:material/warning:]", "on course to exceed the budget"),
@@ -131,23 +145,22 @@ def note(sentence: str) -> None:
     st.caption(plain(sentence, longest=500))
 
 
-def choose_part(names: Mapping[str, str], *, key: str) -> str:
+def choose_part(names: Sequence[str], *, key: str) -> str:
     """Let a person choose which part of a page to see; only that part is computed.
 
     Args:
-        names: name in the address -> label; the first is the default.
+        names: the parts as they are called, also in the address; the first is the default.
         key: stable identity, and the parameter of the address.
     """
     chosen = st.segmented_control(
         "Part of this page",
-        list(names),
-        format_func=lambda name: names[name],
-        default=next(iter(names)),
+        names,
+        default=names[0],
         key=key,
         bind="query-params",
         label_visibility="collapsed",
     )
-    return chosen or next(iter(names))
+    return chosen or names[0]
 
 
 def choose_value(label: str, names: Sequence[str], *, key: str) -> str | None:

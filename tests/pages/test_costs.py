@@ -37,7 +37,7 @@ def test_the_answer_names_the_total_and_the_page_its_order(open_page: OpenPage, 
     app = open_page("costs", traffic_home, since="30d")
     assert f"Last 30 days: ${ALL_USD:.2f}" in words(app)
     assert [metric.label for metric in app.metric][:3] == ["Cost", "Cost per trace", "Cost per session"]
-    assert len(app.get("vega_lite_chart")) == 4
+    assert len(app.get("vega_lite_chart")) == 5  # over time, bars, dollars and tokens by kind, per trace
     assert all(len(chart.proto.alt) > 10 for chart in app.get("vega_lite_chart"))
 
 
@@ -118,6 +118,55 @@ def test_budgets_show_their_state(
 def test_without_budgets_there_is_no_empty_heading(open_page: OpenPage, traffic_home: Path) -> None:
     app = open_page("costs", traffic_home)
     assert "Budgets" not in [heading.value for heading in app.subheader]
+
+
+def test_why_it_changed_comes_first(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("costs", traffic_home, since="5d")
+    assert app.get("vega_lite_chart")[0].proto.alt.startswith("Cost went from $")
+    assert "What to do about it" in [heading.value for heading in app.subheader]
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ("Two dimensions", "Cost by trace name and model"),
+        ("Forecast", "Where the month ends"),
+        ("Waste", "Waste ledger"),
+        ("What if", "Price the same calls on"),
+        ("Audit", "Can this number be trusted"),
+    ],
+)
+def test_every_part_opens_from_a_link(open_page: OpenPage, traffic_home: Path, part: str, said: str) -> None:
+    app = open_page("costs", traffic_home, since="30d", part=part)
+    assert not app.error
+    texts = [*(heading.value for heading in app.subheader), *(box.label for box in app.selectbox)]
+    assert said in texts
+    for chart in app.get("vega_lite_chart"):
+        assert len(chart.proto.alt) > 10
+    assert any("How is this computed" in expander.label for expander in app.expander)
+
+
+def test_no_part_breaks_on_hostile_or_missing_things(
+    open_page: OpenPage, hostile_home: Path, assert_harmless: Callable[[AppTest], None]
+) -> None:
+    for part in ("Two dimensions", "Forecast", "Waste", "What if", "Audit"):
+        app = open_page("costs", hostile_home, since="30d", part=part)
+        assert not app.error
+        assert_harmless(app)
+
+
+def test_values_are_searched_where_the_data_is(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("costs", traffic_home, since="30d", by="user_id", find="U-23")
+    assert sorted(app.dataframe[0].value["value"]) == ["u-23", *(f"u-23{n}" for n in range(10))]
+
+
+def test_a_model_is_priced_from_a_link(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("costs", traffic_home, since="30d", part="What if", model="gpt-4o")
+    assert "The same calls on gpt-4o would cost" in words(app)
+    row = app.dataframe[0].value.iloc[0]
+    assert row["cost_usd"] == pytest.approx(ALL_USD)
+    # 2 x (400 + user) tokens in and 2 x 80 out, at 2.5 and 10 a million.
+    assert row["other_usd"] == pytest.approx(sum(2 * ((400 + user) * 2.5 + 80 * 10) / 1e6 for user in range(240)))
 
 
 def test_nothing_selected_empty_and_missing(
