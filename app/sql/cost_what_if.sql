@@ -16,7 +16,7 @@ calls as (
     select
         coalesce(model, '(none)') as model,
         cost_usd,
-        cost_usd is not null and input_tokens + output_tokens > 0 as is_compared,
+        cost_usd is not null and coalesce(input_tokens, 0) + coalesce(output_tokens, 0) > 0 as is_compared,
         coalesce(input_tokens, 0) as input_tokens,
         coalesce(output_tokens, 0) as output_tokens,
         coalesce(cache_read_input_tokens, 0) as read,

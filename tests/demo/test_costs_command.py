@@ -43,11 +43,8 @@ def test_totals_are_those_of_sql(printed: dict[str, Any], sql: Callable[[str], l
     [(cost, tokens)] = sql(f"select sum(cost_usd), sum(total_tokens) from marts.observations where {COUNTED}")
     assert printed["total_cost_usd"] == pytest.approx(cost, abs=1e-9)
     assert printed["total_tokens"] == tokens
-    models = dict(
-        sql(
-            f"select coalesce(model, '(none)'), sum(cost_usd) from marts.observations where {COUNTED} and cost_usd is not null group by 1"
-        )
-    )
+    by_model = f"from marts.observations where {COUNTED} and cost_usd is not null group by 1"
+    models = dict(sql(f"select coalesce(model, '(none)'), sum(cost_usd) {by_model}"))
     shown = {name: value for name, value in printed["cost_by_model"].items() if value}
     assert shown == pytest.approx({name: value for name, value in models.items() if value}, abs=1e-9)
     assert math.fsum(printed["cost_by_user"].values()) == pytest.approx(cost, abs=1e-9)

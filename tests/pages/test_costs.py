@@ -129,7 +129,7 @@ def test_why_it_changed_comes_first(open_page: OpenPage, traffic_home: Path) -> 
 @pytest.mark.parametrize(
     ("part", "said"),
     [
-        ("Two dimensions", "Cost by trace name and model"),
+        ("Two dimensions", "Cost by trace name and model, USD"),
         ("Forecast", "Where the month ends"),
         ("Waste", "Waste ledger"),
         ("What if", "Price the same calls on"),
@@ -162,7 +162,7 @@ def test_values_are_searched_where_the_data_is(open_page: OpenPage, traffic_home
 
 def test_a_model_is_priced_from_a_link(open_page: OpenPage, traffic_home: Path) -> None:
     app = open_page("costs", traffic_home, since="30d", part="What if", model="gpt-4o")
-    assert "The same calls on gpt-4o would cost" in words(app)
+    assert "The same calls on gpt-4o would save" in words(app)
     row = app.dataframe[0].value.iloc[0]
     assert row["cost_usd"] == pytest.approx(ALL_USD)
     # 2 x (400 + user) tokens in and 2 x 80 out, at 2.5 and 10 a million.
