@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app import ui
-from app.analysis import bridge, cost_advice, cost_audit, costs, forecast, waste, what_if
+from app.analysis import bridge, budgets, cost_advice, cost_audit, cost_shapes, costs, forecast, waste, what_if
 from app.charts.bars import ranked_bars
 from app.charts.costs import bridge_bars, bridge_words, lorenz, month_course
 from app.charts.metrics import course, course_words, ranking, split_course
@@ -20,7 +20,7 @@ models = ui.cached(page, costs.breakdown, *scope, "model", costs.BARS)
 ui.answer(costs.summary(figures, features, models, page.filters.window.label))
 ui.kpi_row(ui.metric_cards(page, figures.totals, figures.course, costs.CARDS))
 
-budgets = ui.cached(page, costs.budget_states, page.timezone, page.definitions.budget)
+limits = ui.cached(page, budgets.budget_states, page.timezone, page.definitions.budget)
 compared = page.comparison if figures.totals.previous else None
 why = ui.cached(page, bridge.bridge, *selection, compared)
 ledger = ui.cached(page, waste.waste, *selection)
@@ -34,12 +34,12 @@ with left:
         )
 with right:
     ui.section("What to do about it")
-    steps = cost_advice.advice(why, ledger, budgets)
+    steps = cost_advice.advice(why, ledger, limits)
     for step in steps:
-        ui.step(step.sentence, page=step.page, condition=step.condition)
+        ui.step(step.sentence, page=step.page, condition=step.condition, part=step.part)
     if not steps:
         ui.note("Nothing stands out: no large rise, little waste, budgets within their limits.")
-ui.budgets(budgets)
+ui.budgets(limits)
 ui.unpriced_note(figures.totals.total["unpriced_generations"], figures.totals.total["generations"])
 
 part = ui.choose_part(costs.PAGE_PARTS, key="part")
@@ -76,14 +76,14 @@ if part == "Breakdown":
             filter_by=dimension,
         )
     with right:
-        if dimension in costs.UNITS:
-            spread = ui.cached(page, costs.concentration, *selection, dimension)
+        if dimension in cost_shapes.UNITS:
+            spread = ui.cached(page, cost_shapes.concentration, *selection, dimension)
             if spread:
                 ui.show_chart(lorenz(spread), alt=spread.sentence)
                 ui.note(spread.sentence)
                 shown |= {"Concentration": spread.answer}
         else:
-            paid = ui.cached(page, costs.cost_kinds, *selection)
+            paid = ui.cached(page, cost_shapes.cost_kinds, *selection)
             ui.show_chart(
                 ranked_bars(
                     paid.frame,
@@ -94,7 +94,7 @@ if part == "Breakdown":
                     written=money,
                     coloured=paid.frame["kind"].to_list(),
                 ),
-                alt=costs.kind_words(paid),
+                alt=cost_shapes.kind_words(paid),
             )
             shown |= {"Cost by kind of token": paid.answer}
         kinds = ui.cached(page, costs.token_split, *selection)
@@ -147,7 +147,7 @@ elif part == "Two dimensions":
         down = ui.choose_dimension("Rows", costs.SPLITS, key="rows")
     with right:
         across = ui.choose_dimension("Columns", costs.PIVOT_ACROSS, key="columns")
-    table = ui.cached(page, costs.pivot, *selection, down, across)
+    table = ui.cached(page, cost_shapes.pivot, *selection, down, across)
     ui.section(f"Cost by {table.row_label} and {table.column_label}, USD", table.note)
     ui.table(
         table.frame,
@@ -166,13 +166,13 @@ elif part == "Forecast":
     month = ui.cached(page, forecast.forecast, *selection)
     ui.section("Where the month ends", month.sentence)
     ui.show_chart(month_course(month), alt=month.sentence)
-    for budget in budgets:
+    for budget in limits:
         ui.show_chart(
             month_course(budget.forecast, ((budget.name, budget.limit_usd),)),
             alt=f"{budget.name}: {budget.forecast.sentence}",
         )
         ui.note(f"{budget.name}: {budget.forecast.sentence}")
-    if not budgets:
+    if not limits:
         ui.empty_state(
             "No budget yet",
             'Add one to tracehouse.toml: [[budget]] with name, monthly_usd and, for a part, where = ["user_id=u-1"].',

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.analysis.bridge import Bridge
-from app.analysis.costs import BudgetState
+from app.analysis.budgets import BudgetState
 from app.analysis.waste import Waste
 from app.format import money
 from app.metrics.filters import NONE, condition_text
@@ -32,12 +32,13 @@ _PAGES = {
 
 @dataclass(frozen=True)
 class Advice:
-    """One step: a sentence with its numbers, the page that shows the evidence, and a condition that selects it."""
+    """One step: a sentence with its numbers, the page (and its part) with the evidence, a condition that selects it."""
 
     sentence: str
     page: str
     condition: str
     usd: float
+    part: str = ""
 
 
 def advice(made: Bridge | None, ledger: Waste, budgets: Sequence[BudgetState]) -> tuple[Advice, ...]:
@@ -57,7 +58,8 @@ def _of_change(made: Bridge | None) -> list[Advice]:
         f"{part.capitalize()} added {money(delta)}, mostly {cell['trace_name']} on {cell['model']}: {_ADVICE[part]}."
     )
     name = None if cell["trace_name"] == NONE else cell["trace_name"]
-    return [Advice(sentence, "sessions", condition_text("trace_name", "=", name), delta)]
+    where = "What if" if part == "model mix" else "Breakdown"
+    return [Advice(sentence, "costs", condition_text("trace_name", "=", name), delta, where)]
 
 
 def _of_waste(ledger: Waste) -> list[Advice]:
@@ -77,5 +79,5 @@ def _of_budgets(budgets: Sequence[BudgetState]) -> list[Advice]:
         over = max(state.spent_usd, state.projected_usd or 0.0) - state.limit_usd
         runs_out = "" if state.exhausted_on is None else f", used up on {state.exhausted_on:%d %B}"
         sentence = f"The budget {state.name} is {state.state}: {money(over)} over {money(state.limit_usd)}{runs_out}."
-        found.append(Advice(sentence, "costs", next(iter(state.where), ""), over))
+        found.append(Advice(sentence, "costs", next(iter(state.where), ""), over, "Forecast"))
     return found

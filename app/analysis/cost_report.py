@@ -9,8 +9,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.analysis.bridge import Bridge, bridge
+from app.analysis.budgets import BudgetState, budget_states
 from app.analysis.cost_audit import Audit, audit
-from app.analysis.costs import BudgetState, budget_states
 from app.analysis.forecast import Forecast, forecast
 from app.analysis.waste import Waste, waste
 from app.analysis.what_if import WhatIf, what_if

@@ -1,25 +1,20 @@
-"""Where the money goes: totals, splits by any dimension, the course of the largest, token kinds and budgets."""
+"""Where the money goes: totals, splits by any dimension, the course of the largest, and token kinds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from app.analysis.forecast import Forecast, forecast
 from app.analysis.overview import Headline, grain_for, headline
-from app.analysis.selection import Answer, run_over
-from app.format import CENT, change, money
-from app.metrics.filters import NONE, Filters, condition_text, parse_conditions
+from app.format import change, money
+from app.metrics.filters import NONE, Filters, condition_text
 from app.metrics.query import Query, run
 from app.metrics.registry import find_dimension
 from app.metrics.result import OTHER_LABEL, Result
 from app.metrics.windows import ALL, Window, parse_window
 from app.store import Store
-from etl.settings import BudgetSettings
 
 FIGURES = (
     "cost_usd",
@@ -63,7 +58,6 @@ _FLAT = 0.02  # a change of cost below this is not worth an explanation
 BARS = 10
 SERIES = 6
 TABLE_ROWS = 500
-PIVOT_COLUMNS = 8
 TOKENS = (
     "input_tokens",
     "cache_read_input_tokens",
@@ -214,121 +208,6 @@ def token_split(store: Store, timezone: ZoneInfo, filters: Filters) -> TokenSpli
     return TokenSplit(frame, result)
 
 
-@dataclass(frozen=True)
-class Kinds:
-    """Cost by what the tokens were for.
-
-    Attributes:
-        frame: ``kind`` (input, cache read, cache write, output, reasoning, not split), ``cost_usd``, ``share``.
-        answer: where it came from.
-    """
-
-    frame: pl.DataFrame
-    answer: Answer
-
-
-def cost_kinds(store: Store, timezone: ZoneInfo, filters: Filters) -> Kinds:
-    """Cost by kind of token; what has no split of its own is ``not split``."""
-    del timezone  # sums over a whole window know no clock
-    answer = run_over(store, filters, "observation", "cost_kinds")
-    frame = (
-        answer.frame.filter(pl.col("cost_usd") > CENT * CENT)
-        .with_columns((pl.col("cost_usd") / pl.col("cost_usd").sum()).alias("share"))
-        .sort("cost_usd", descending=True)
-    )
-    return Kinds(frame, answer)
-
-
-@dataclass(frozen=True)
-class Concentration:
-    """How unevenly the cost lies over traces, sessions or users.
-
-    Attributes:
-        unit: trace, session or user.
-        frame: ``hundredth`` (0 to 100 of the units, cheapest first), ``share`` of the cost that they hold together.
-        units: how many.
-        top_share: what the most expensive 1 % hold, 0 to 1.
-        answer: where it came from.
-    """
-
-    unit: str
-    frame: pl.DataFrame
-    units: int
-    top_share: float
-    answer: Answer
-
-    @property
-    def sentence(self) -> str:
-        """The share of the most expensive 1 %."""
-        return f"The most expensive 1 % of {self.units:,} {self.unit}s hold {self.top_share:.0%} of the cost."
-
-
-UNITS = {"trace_id": "trace", "session_id": "session", "user_id": "user"}
-"""Dimensions whose values are what somebody or something costs, and what they are called."""
-
-
-def concentration(store: Store, timezone: ZoneInfo, filters: Filters, dimension: str) -> Concentration | None:
-    """The Lorenz curve of a selection over traces, sessions or users; None where nothing has a cost."""
-    del timezone  # sums over a whole window know no clock
-    unit = UNITS[dimension]
-    answer = run_over(store, filters, "observation", "cost_concentration", {"unit": unit})
-    if answer.frame.is_empty() or not answer.frame["cost_usd"][0]:
-        return None
-    frame = answer.frame.select(pl.col("hundredth").cast(pl.Int64), "share")
-    return Concentration(unit, frame, int(answer.frame["units"][0]), 1 - float(frame["share"][99]), answer)
-
-
-@dataclass(frozen=True)
-class Pivot:
-    """Cost by two dimensions.
-
-    Attributes:
-        frame: ``row``, one column per value of the second dimension, and ``total``; most expensive first.
-        columns: the values of the second dimension, most expensive first; their columns are ``c0``, ``c1``, ...
-        row_label: what the rows are.
-        column_label: what the columns are.
-        note: what has to be known to read it.
-        result: where it came from.
-    """
-
-    frame: pl.DataFrame
-    columns: tuple[str, ...]
-    row_label: str
-    column_label: str
-    note: str
-    result: Result
-
-
-def pivot(store: Store, timezone: ZoneInfo, filters: Filters, rows: str, columns: str) -> Pivot:
-    """Cost by two dimensions: every row, and the most expensive columns with the rest as "other"."""
-    result = run(store, timezone, Query(metrics=("cost_usd",), by=(rows, columns), filters=filters))
-    cells = result.frame.select(
-        pl.col(rows).alias("row"), pl.col(columns).alias("column"), pl.col("cost_usd").fill_null(0.0)
-    ).filter(pl.col("cost_usd") != 0)
-    order = cells.group_by("column").agg(pl.col("cost_usd").sum()).sort("cost_usd", "column", descending=[True, False])
-    names = [str(name) for name in order["column"].to_list()]
-    kept, rest = names[:PIVOT_COLUMNS], names[PIVOT_COLUMNS:]
-    cells = cells.with_columns(
-        pl.when(pl.col("column").is_in(rest)).then(pl.lit(OTHER_LABEL)).otherwise(pl.col("column")).alias("column")
-    )
-    shown = tuple(dict.fromkeys((*kept, *([OTHER_LABEL] if rest else []))))
-    sums = [
-        pl.col("cost_usd").filter(pl.col("column") == name).sum().alias(f"c{index}") for index, name in enumerate(shown)
-    ]
-    frame = cells.group_by("row").agg(*sums, pl.col("cost_usd").sum().alias("total"))
-    notes = [f"“other” holds {len(rest):,} more columns" if rest else ""]
-    if not result.additive:
-        notes.append("a request counts under each of its values, so cells overlap")
-    return Pivot(
-        frame.sort("total", "row", descending=[True, False]),
-        shown,
-        find_dimension(rows).label.lower(),
-        find_dimension(columns).label.lower(),
-        "; ".join(note for note in notes if note),
-        result,
-    )
-
-
 def summary(figure: Headline, feature: Breakdown, model: Breakdown, period: str) -> str:
     """The page's answer: what was spent, whether that is more than before, and which feature and model did it."""
     now, before = figure.totals.total.get("cost_usd"), figure.totals.total.get("cost_usd_previous")
@@ -355,12 +234,6 @@ def ranking_words(split: Breakdown) -> str:
     return f"Cost by {split.label.lower()}, {split.values} values; the most expensive are {named}"
 
 
-def kind_words(split: Kinds) -> str:
-    """What a chart of cost by kind of token says, for a screen reader."""
-    named = ", ".join(f"{kind} {money(cost)}" for kind, cost in split.frame.select("kind", "cost_usd").iter_rows())
-    return f"Cost by kind of token: {named or 'none'}"
-
-
 def token_words(split: TokenSplit) -> str:
     """What a chart of the token kinds says, for a screen reader."""
     named = ", ".join(f"{kind} {part:.0%}" for kind, part in split.frame.select("kind", "share").iter_rows())
@@ -381,63 +254,3 @@ def _leader(split: Breakdown, compared: bool) -> str:  # noqa: FBT001 - read as 
         return ""
     sign = "+" if best["delta_usd"] > 0 else "-"
     return f"{best['value']} ({sign}{money(abs(best['delta_usd']))})"
-
-
-@dataclass(frozen=True)
-class BudgetState:
-    """How a monthly budget stands.
-
-    Attributes:
-        name: from the configuration.
-        where: what it is about, as conditions.
-        limit_usd: a month.
-        forecast: the month's cost so far and as expected.
-        state: "within", "at risk" (the projection passes the limit) or "exceeded".
-    """
-
-    name: str
-    where: tuple[str, ...]
-    limit_usd: float
-    forecast: Forecast
-    state: str
-
-    @property
-    def spent_usd(self) -> float:
-        """Since the month began in the display zone."""
-        return self.forecast.spent_usd
-
-    @property
-    def projected_usd(self) -> float | None:
-        """At the month's end."""
-        return self.forecast.projected_usd
-
-    @property
-    def month(self) -> str:
-        """Such as "November 2026"."""
-        return self.forecast.month
-
-    @property
-    def exhausted_on(self) -> date | None:
-        """The day on which it runs out, in fact or as expected."""
-        return self.forecast.exhausted_on(self.limit_usd)
-
-    @property
-    def used(self) -> float:
-        """Share of the limit that is spent, at most 1."""
-        return min(self.spent_usd / self.limit_usd, 1.0) if self.limit_usd > 0 else 1.0
-
-
-def budget_states(store: Store, timezone: ZoneInfo, budgets: Sequence[BudgetSettings]) -> list[BudgetState]:
-    """The state of each ``[[budget]]`` in the month of ``as_of``; the page's own filters do not touch it."""
-    return [_budget_state(store, timezone, budget) for budget in budgets]
-
-
-def _budget_state(store: Store, timezone: ZoneInfo, budget: BudgetSettings) -> BudgetState:
-    filters = Filters(parse_window(ALL, None, store.as_of, timezone), parse_conditions(budget.where))
-    made = forecast(store, timezone, filters)
-    state = "within"
-    if made.spent_usd > budget.monthly_usd:
-        state = "exceeded"
-    elif made.projected_usd is not None and made.projected_usd > budget.monthly_usd:
-        state = "at risk"
-    return BudgetState(budget.name, budget.where, budget.monthly_usd, made, state)

@@ -224,7 +224,8 @@ class _Teller:
     def _traffic(self, shift: Shift) -> str:
         what = f"Traffic of {shift.feature}" if shift.feature else "Traffic"
         moved = _moved(shift.now - shift.before)
-        return f"{what} {moved} {_relative(shift.now, shift.before)} to {count(shift.now)} traces."
+        by = _relative(shift.now, shift.before).lstrip("+-")
+        return f"{what} {moved} {by} to {count(shift.now)} traces."
 
     def _cost(self, shift: Shift) -> str:
         made = bridge(self.store, self.timezone, self.filters, self.comparison)
@@ -236,17 +237,17 @@ class _Teller:
             cell = made.cells.row(0, named=True)
             said += f"; mostly {cell['trace_name']} on {cell['model']}"
         delta = shift.now - shift.before
-        return f"Cost {_moved(delta)} {_relative(shift.now, shift.before)} to {money(shift.now)}{said}."
+        by = _relative(shift.now, shift.before).lstrip("+-")
+        return f"Cost {_moved(delta)} {by} to {money(shift.now)}{said}."
 
     def _cost_per_trace(self, shift: Shift) -> str:
         what = f"A trace of {shift.feature}" if shift.feature else "A trace"
         mostly = self._mostly(shift, "cost_usd", "model", "on")
         verb = "more" if shift.now > shift.before else "less"
-        total = (shift.now - shift.before) * shift.traces
-        return (
-            f"{what} costs {_relative(shift.now, shift.before)}: {money(shift.now)} after {money(shift.before)}, "
-            f"{money(abs(total))} {verb} over the period{mostly}."
-        )
+        total = money(abs(shift.now - shift.before) * shift.traces)
+        by = _relative(shift.now, shift.before).lstrip("+-")
+        pair = f"{_unit_money(shift.now)} after {_unit_money(shift.before)}"
+        return f"{what} costs {by} {verb}: {pair}, {total} {verb} over the period{mostly}."
 
     def _errors(self, shift: Shift) -> str:
         where = f" of {shift.feature}" if shift.feature else ""
@@ -318,6 +319,11 @@ def features(store: Store, timezone: ZoneInfo, filters: Filters, comparison: Win
 
 def _name(part: _Part) -> str:
     return part.name or NONE
+
+
+def _unit_money(usd: float) -> str:
+    """With the decimals that a cost per request needs."""
+    return f"${usd:.4f}" if usd < 1 else money(usd)
 
 
 def _moved(delta: float) -> str:

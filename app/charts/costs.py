@@ -13,7 +13,7 @@ from app.format import money
 
 if TYPE_CHECKING:
     from app.analysis.bridge import Bridge
-    from app.analysis.costs import Concentration
+    from app.analysis.cost_shapes import Concentration
     from app.analysis.forecast import Forecast
 
 _ROW_HEIGHT = 34

@@ -17,8 +17,8 @@ from app.ui.view import View, kept_view
 from etl.errors import ConfigError
 
 if TYPE_CHECKING:
+    from app.analysis.budgets import BudgetState
     from app.analysis.cost_audit import Check
-    from app.analysis.costs import BudgetState
 
 
 def section(title: str, explanation: str = "") -> None:
@@ -72,18 +72,19 @@ def finding(sentence: str, *, tone: Tone, page: str, condition: str = "") -> Non
             page_link(page, "Explain", view=view)
 
 
-def step(sentence: str, *, page: str, condition: str = "") -> None:
+def step(sentence: str, *, page: str, condition: str = "", part: str = "") -> None:
     """One thing to do: a sentence with its numbers, and the page that shows the evidence.
 
     Args:
         sentence: computed, with its numbers.
         page: file name of the page with the evidence.
         condition: selects what it is about; empty for none.
+        part: of that page; empty for its first.
     """
     view = kept_view().adding(condition) if condition else kept_view()
     with st.container(border=True, gap="small"):
         st.markdown(f":material/lightbulb: {plain(sentence, longest=400)}")
-        page_link(page, "Show it", view=view)
+        page_link(page, "Show it", view=view, **({"part": part} if part else {}))
 
 
 _BUDGET = {

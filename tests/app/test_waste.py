@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.analysis.cost_audit import audit
-from app.analysis.costs import concentration, cost_kinds, pivot
+from app.analysis.cost_shapes import concentration, cost_kinds, pivot
 from app.analysis.waste import returns, waste
 from app.analysis.what_if import what_if
 from app.metrics.filters import Filters
