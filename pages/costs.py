@@ -158,6 +158,7 @@ elif part == "Two dimensions":
         },
         key="pivot_table",
         alt=f"Cost by {table.row_label} and {table.column_label}, most expensive first",
+        total=table.rows,
         link=ui.FilterBy(down, "row"),
         download_name=f"cost_by_{down}_and_{across}",
     )

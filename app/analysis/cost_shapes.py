@@ -16,6 +16,7 @@ from app.metrics.result import OTHER_LABEL, Result
 from app.store import Store
 
 PIVOT_COLUMNS = 8
+PIVOT_ROWS = 500
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,13 @@ class Pivot:
     """Cost by two dimensions.
 
     Attributes:
-        frame: ``row``, one column per value of the second dimension, and ``total``; most expensive first.
+        frame: ``row``, one column per value of the second dimension, and ``total``; most expensive first and
+            "other" last; null where two values never met.
         columns: the values of the second dimension, most expensive first; their columns are ``c0``, ``c1``, ...
         row_label: what the rows are.
         column_label: what the columns are.
         note: what has to be known to read it.
+        rows: how many values of the first dimension have a cost.
         result: where it came from.
     """
 
@@ -100,11 +103,12 @@ class Pivot:
     row_label: str
     column_label: str
     note: str
+    rows: int
     result: Result
 
 
 def pivot(store: Store, timezone: ZoneInfo, filters: Filters, rows: str, columns: str) -> Pivot:
-    """Cost by two dimensions: every row, and the most expensive columns with the rest as "other"."""
+    """Cost by two dimensions: the most expensive rows and columns, each with the rest as "other"."""
     result = run(store, timezone, Query(metrics=("cost_usd",), by=(rows, columns), filters=filters))
     cells = result.frame.select(
         pl.col(rows).alias("row"), pl.col(columns).alias("column"), pl.col("cost_usd").fill_null(0.0)
@@ -116,19 +120,29 @@ def pivot(store: Store, timezone: ZoneInfo, filters: Filters, rows: str, columns
         pl.when(pl.col("column").is_in(rest)).then(pl.lit(OTHER_LABEL)).otherwise(pl.col("column")).alias("column")
     )
     shown = tuple(dict.fromkeys((*kept, *([OTHER_LABEL] if rest else []))))
+    totals = cells.group_by("row").agg(pl.col("cost_usd").sum()).sort("cost_usd", "row", descending=[True, False])
+    hidden = totals["row"].slice(PIVOT_ROWS)
+    cells = cells.with_columns(
+        pl.when(pl.col("row").is_in(hidden.implode())).then(pl.lit(OTHER_LABEL)).otherwise(pl.col("row")).alias("row")
+    )
+    # A pair that never met is missing, not free.
     sums = [
-        pl.col("cost_usd").filter(pl.col("column") == name).sum().alias(f"c{index}") for index, name in enumerate(shown)
+        pl.col("cost_usd").filter(pl.col("column") == name).sum().replace(0.0, None).alias(f"c{index}")
+        for index, name in enumerate(shown)
     ]
     frame = cells.group_by("row").agg(*sums, pl.col("cost_usd").sum().alias("total"))
-    notes = [f"“other” holds {len(rest):,} more columns" if rest else ""]
+    is_rest = (pl.col("row") == OTHER_LABEL) & pl.lit(not hidden.is_empty())
+    notes = [f"the column “other” holds {len(rest):,} more values" if rest else ""]
+    notes.append(f"the row “other” holds {len(hidden):,} more values" if len(hidden) else "")
     if not result.additive:
         notes.append("a request counts under each of its values, so cells overlap")
     return Pivot(
-        frame.sort("total", "row", descending=[True, False]),
+        frame.sort(is_rest, "total", "row", descending=[False, True, False]),
         shown,
         find_dimension(rows).label.lower(),
         find_dimension(columns).label.lower(),
         "; ".join(note for note in notes if note),
+        totals.height,
         result,
     )
 

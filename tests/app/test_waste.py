@@ -200,6 +200,17 @@ def test_a_pivot_holds_every_dollar(make_store: MakeStore) -> None:
     store = make_store(observations=rows, traces=[{"trace_id": f"t{n}", "start_time": AT} for n in range(12)])
     made = pivot(store, UTC, everything(store), "trace_name", "model")
     assert made.columns[-1] == "other"
-    assert "4 more columns" in made.note
+    assert "the column “other” holds 4 more values" in made.note
     cells = sum(made.frame[f"c{index}"].sum() for index in range(len(made.columns)))
     assert cells == made.frame["total"].sum() == 78.0
+    assert made.frame["c0"].null_count() == 2
+
+
+def test_a_long_pivot_is_cut_and_says_so(make_store: MakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.analysis.cost_shapes.PIVOT_ROWS", 3)
+    rows = [call(f"t{n}", "c", float(n + 1), user_id=f"u{n}") for n in range(8)]
+    store = make_store(observations=rows, traces=[{"trace_id": f"t{n}", "start_time": AT} for n in range(8)])
+    made = pivot(store, UTC, everything(store), "user_id", "model")
+    assert made.frame["row"].to_list() == ["u7", "u6", "u5", "other"]
+    assert made.frame["total"].to_list() == [8.0, 7.0, 6.0, 15.0]
+    assert (made.rows, made.note) == (8, "the row “other” holds 5 more values")
