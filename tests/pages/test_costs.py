@@ -3,9 +3,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from streamlit.testing.v1 import AppTest
+
+from app.analysis.bridge import bridge
+from app.analysis.cost_report import cost_report
+from app.charts.costs import bridge_words
+from app.metrics.filters import Filters
+from app.metrics.windows import parse_window
+from app.store import Store
+from etl.settings import load_settings
 
 OpenPage = Callable[..., AppTest]
 
@@ -186,3 +195,25 @@ def test_hostile_text_stays_text(
         app = open_page("costs", hostile_home, since="30d", by=dimension)
         assert_harmless(app)
         assert hostile in app.dataframe[0].value["value"].tolist()
+
+
+def test_the_page_says_what_the_command_says(
+    open_page: OpenPage, traffic_home: Path, validate: Callable[[str, object], None]
+) -> None:
+    settings = load_settings({"TRACEHOUSE_HOME": str(traffic_home)}, traffic_home)
+    store = Store.open(settings)
+    filters = Filters(parse_window("5d", None, store.as_of, settings.timezone))
+    made = cost_report(store, settings.timezone, filters, by=("user_id",)).as_json()
+    validate("costs", made)
+    app = open_page("costs", traffic_home, since="5d", by="user_id")
+    rows = app.dataframe[0].value
+    assert figure(app, "Cost") == f"${made['total_cost_usd']:.2f}"
+    rows = rows[rows["cost_usd"] > 0]  # others had a cost in the period before only
+    assert dict(zip(rows["value"], rows["cost_usd"], strict=True)) == pytest.approx(made["cost_by_user"])
+    assert app.get("vega_lite_chart")[0].proto.alt == bridge_words_of(store, filters)
+
+
+def bridge_words_of(store: Store, filters: Filters) -> str:
+    made = bridge(store, ZoneInfo("UTC"), filters, filters.window.previous())
+    assert made is not None
+    return bridge_words(made)
