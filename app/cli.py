@@ -11,6 +11,7 @@ COMMANDS = {
     **ETL_COMMANDS,
     "app": "app.app_command:app",
     "query": "app.query_command:query",
+    "costs": "app.costs_command:costs",
     "session": "app.session_command:session",
     "experiment": "app.experiment_command:experiment",
 }
@@ -20,6 +21,7 @@ SUMMARIES = {
     **ETL_SUMMARIES,
     "app": "Open the app in a browser.",
     "query": "Any metric by any dimension, from the layer that the pages use.",
+    "costs": "Where the money goes, why that changed, and what the month will cost.",
     "session": "One conversation: turns, cost, satisfaction, outcome.",
     "experiment": "An A/B test: whether it can be trusted, and which variant is better.",
 }

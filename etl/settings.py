@@ -76,6 +76,7 @@ class OutcomeSettings:
         r"(?i)(\bescalat\w*|transfer_to_human|human_handoff|handoff_to_human|handoff to (human|support|operator)\b)"
     )
     open_minutes: float = at_least(0, 30.0)
+    value_per_resolution_usd: float = at_least(0, 0.0)  # what a resolved session is worth; 0: not said
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app import ui
-from app.analysis import costs, overview
+from app.analysis import budgets, overview
 from app.charts.metrics import course, course_words
 
 page = ui.start("Overview", "What happened in this period, and what changed?")
@@ -14,11 +14,11 @@ ui.stop_without_rows(page, head.totals)
 news = ui.cached(page, overview.what_changed, *scope)
 ui.answer(overview.summary(head, news, page.filters.window.label))
 ui.kpi_row(ui.metric_cards(page, head.totals, head.course, overview.CARDS))
-ui.budgets(ui.cached(page, costs.budget_states, page.timezone, page.definitions.budget))
 
 ui.section("What changed", overview.how_much_changed(news))
 for change in news.changes:
     ui.finding(change.sentence, tone=change.tone, page=change.page, condition=change.condition)
+ui.budgets(ui.cached(page, budgets.budget_states, page.timezone, page.definitions.budget))
 
 ui.show_chart(
     course(head.course, "cost_usd", grain=head.grain, **page.span),

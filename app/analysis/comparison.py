@@ -47,7 +47,7 @@ def compare(result: Result, name: str) -> Comparison:
     if abs(now - before) / abs(before) < _FLAT:
         return Comparison(text, "neutral", "unchanged")
     if _is_noise(result, name, float(now), float(before)):
-        return Comparison(text, "neutral", "within noise")
+        return Comparison(text, "neutral", "noise")
     return Comparison(text, change_tone(now, before, find_metric(name).better), "")
 
 

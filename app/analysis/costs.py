@@ -1,30 +1,26 @@
-"""Where the money goes: totals, splits by any dimension, the course of the largest, token kinds and budgets."""
+"""Where the money goes: totals, splits by any dimension, the course of the largest, and token kinds."""
 
 from __future__ import annotations
 
-import calendar
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from app.analysis.overview import Headline, grain_for, headline
 from app.format import change, money
-from app.metrics.filters import NONE, Filters, parse_conditions
+from app.metrics.filters import NONE, Filters, condition_text
 from app.metrics.query import Query, run
 from app.metrics.registry import find_dimension
 from app.metrics.result import OTHER_LABEL, Result
-from app.metrics.timezones import to_utc
 from app.metrics.windows import ALL, Window, parse_window
 from app.store import Store
-from etl.settings import BudgetSettings
 
 FIGURES = (
     "cost_usd",
     "cost_per_trace_usd",
     "cost_per_session_usd",
+    "cost_per_resolved_session_usd",
     "cost_per_user_usd",
     "total_tokens",
     "cache_hit_rate",
@@ -32,8 +28,9 @@ FIGURES = (
     "generations",
     "traces",
 )
-CARDS = FIGURES[:6]
-ROW_METRICS = ("cost_usd", "traces", "cost_per_trace_usd", "total_tokens", "unpriced_generations")
+CARDS = FIGURES[:4]
+_SPREAD = ("trace_cost_p50_usd", "trace_cost_p95_usd", "trace_cost_max_usd")
+ROW_METRICS = ("cost_usd", "traces", "cost_per_trace_usd", "total_tokens", "unpriced_generations", *_SPREAD)
 SPLITS = (
     "trace_name",
     "model",
@@ -47,6 +44,15 @@ SPLITS = (
     "prompt_version",
     "session_id",
     "trace_id",
+)
+PAGE_PARTS = ("Breakdown", "Two dimensions", "Forecast", "Waste", "What if", "Audit")
+PIVOT_ACROSS = ("model", *(name for name in SPLITS if name != "model"))
+NOTES = (
+    "Why it changed: Shapley values of six factors of the cost per trace name and model; they sum to the change.",
+    "Calls without a price are outside of every cost and counted.",
+    "Waste: errored before retried, looped, abandoned and low-scored; a dollar counts under the first that holds.",
+    "Forecast: a level by exponential smoothing times a factor per weekday; the interval follows from one-day errors.",
+    "What if: tokens as they were, at the other model's prices for input, cache, output, reasoning and long prompts.",
 )
 _FLAT = 0.02  # a change of cost below this is not worth an explanation
 BARS = 10
@@ -107,9 +113,21 @@ def figures(store: Store, timezone: ZoneInfo, filters: Filters, comparison: Wind
 
 
 def breakdown(
-    store: Store, timezone: ZoneInfo, filters: Filters, comparison: Window | None, dimension: str, limit: int
+    store: Store,
+    timezone: ZoneInfo,
+    filters: Filters,
+    comparison: Window | None,
+    dimension: str,
+    limit: int,
+    search: str = "",
 ) -> Breakdown:
-    """Cost, traffic and tokens by one dimension; see ``Breakdown``."""
+    """Cost, traffic and tokens by one dimension; see ``Breakdown``.
+
+    ``search`` keeps the values that contain it, whatever the case; the search runs where the data is, so a dimension
+    of any size can be searched.
+    """
+    if search:
+        filters = filters.with_condition(condition_text(dimension, "~", search))
     query = Query(metrics=ROW_METRICS, by=(dimension,), filters=filters, compare=comparison, limit=limit)
     result = run(store, timezone, query)
     total = result.total.get("cost_usd") or 0.0
@@ -123,7 +141,7 @@ def breakdown(
         .then(pl.col("cost_usd").fill_null(0.0) - before.fill_null(0.0))
         .alias("delta_usd"),
         (pl.col("cost_usd") / total if total else pl.lit(None, dtype=pl.Float64)).alias("share"),
-        pl.col("traces", "cost_per_trace_usd", "total_tokens", "unpriced_generations"),
+        pl.col("traces", "cost_per_trace_usd", "total_tokens", "unpriced_generations", *_SPREAD),
     ).filter(
         (pl.col("cost_usd").fill_null(0.0) != 0)
         | (pl.col("cost_usd_previous").fill_null(0.0) != 0)
@@ -236,57 +254,3 @@ def _leader(split: Breakdown, compared: bool) -> str:  # noqa: FBT001 - read as 
         return ""
     sign = "+" if best["delta_usd"] > 0 else "-"
     return f"{best['value']} ({sign}{money(abs(best['delta_usd']))})"
-
-
-@dataclass(frozen=True)
-class BudgetState:
-    """How a monthly budget stands.
-
-    Attributes:
-        name: from the configuration.
-        limit_usd: a month.
-        spent_usd: since the month began in the display zone.
-        projected_usd: at the end of the month if every day costs what the last seven did on average.
-        month: such as "November 2026".
-        state: "within", "at risk" (the projection passes the limit) or "exceeded".
-    """
-
-    name: str
-    limit_usd: float
-    spent_usd: float
-    projected_usd: float | None
-    month: str
-    state: str
-
-    @property
-    def used(self) -> float:
-        """Share of the limit that is spent, at most 1."""
-        return min(self.spent_usd / self.limit_usd, 1.0) if self.limit_usd > 0 else 1.0
-
-
-def budget_states(store: Store, timezone: ZoneInfo, budgets: Sequence[BudgetSettings]) -> list[BudgetState]:
-    """The state of each ``[[budget]]`` in the month of ``as_of``; the page's own filters do not touch it."""
-    return [_budget_state(store, timezone, budget) for budget in budgets]
-
-
-def _budget_state(store: Store, timezone: ZoneInfo, budget: BudgetSettings) -> BudgetState:
-    conditions = parse_conditions(budget.where)
-
-    def cost(since: str) -> float | None:
-        filters = Filters(parse_window(since, None, store.as_of, timezone), conditions)
-        return run(store, timezone, Query(metrics=("cost_usd",), filters=filters)).total.get("cost_usd")
-
-    month = parse_window("this_month", None, store.as_of, timezone).local_start(timezone)
-    spent, week = float(cost("this_month") or 0.0), cost("7d")
-    left_days = max((to_utc(_next_month(month), timezone) - store.as_of) / timedelta(days=1), 0.0)
-    projected = None if week is None else spent + float(week) / 7 * left_days
-    state = "within"
-    if spent > budget.monthly_usd:
-        state = "exceeded"
-    elif projected is not None and projected > budget.monthly_usd:
-        state = "at risk"
-    return BudgetState(budget.name, budget.monthly_usd, spent, projected, f"{month:%B %Y}", state)
-
-
-def _next_month(start: datetime) -> datetime:
-    return start + timedelta(days=calendar.monthrange(start.year, start.month)[1])

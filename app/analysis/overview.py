@@ -11,7 +11,10 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from app.format import Tone, change, count, money, rate
+from app.analysis.bridge import bridge
+from app.analysis.changes import Shift, shifts
+from app.analysis.selection import Answer
+from app.format import Tone, change, count, duration_ms, money, number, rate
 from app.metrics.filters import NONE, Filters, condition_text
 from app.metrics.query import Query, run
 from app.metrics.result import Result
@@ -30,20 +33,9 @@ HEADLINE = (
     "satisfaction_avg",
     "resolved_rate",
 )
-CARDS = (
-    "cost_usd",
-    "cost_per_session_usd",
-    "traces",
-    "sessions",
-    "users",
-    "latency_p95_ms",
-    "error_rate",
-    "resolved_rate",
-)
+CARDS = HEADLINE
 FEATURES = ("cost_usd", "traces", "users", "cost_per_trace_usd", "latency_p95_ms", "error_rate", "satisfaction_avg")
 MOST_CHANGES = 5
-_SMALLEST_CHANGE = 0.05  # of the previous total; below that a sum of money has hardly moved
-_SURE = 2.58  # standard errors: 99 % two-sided for one look; a page is opened often
 _SHARE_WORTH_NAMING = 0.25
 
 Grain = Literal["hour", "day", "week", "month"]
@@ -154,42 +146,139 @@ class News:
     """
 
     changes: tuple[Change, ...]
-    results: Mapping[str, Result]
+    results: Mapping[str, Answer | Result]
     is_compared: bool
 
 
 def what_changed(store: Store, timezone: ZoneInfo, filters: Filters, comparison: Window | None) -> News:
-    """The changes of cost, traffic and errors between two periods that matter.
+    """The changes between two periods that matter: beyond chance, of 5 % or more, at most five, heaviest first.
 
-    A first, plain version: the total's change decides whether there is something to say, and the value of a dimension
-    that did most of it is named. Cost counts when it moved by 5 % or more; traffic when it did and by more than 2.58
-    times the square root of the counts; the error rate when a two-proportion z-test is beyond 2.58 standard errors.
+    ``app.analysis.changes`` decides what is said; what did most of a change is named from the metrics layer.
     """
     if comparison is None:
         return News((), {}, is_compared=False)
+    found, (now, before) = shifts(store, filters, comparison)
+    results: dict[str, Answer | Result] = {"Changes, now": now, "Changes, before": before}
+    chosen = _without_repeats(found)[:MOST_CHANGES]
+    teller = _Teller(store, timezone, filters, comparison, results)
+    changes = tuple(teller.tell(shift) for shift in chosen)
+    return News(changes, results, is_compared=not before.frame.is_empty())
 
-    def ask(metric: str, *by: str) -> Result:
-        return run(store, timezone, Query(metrics=(metric,), by=by, filters=filters, compare=comparison))
 
-    totals = run(
-        store, timezone, Query(metrics=("cost_usd", "traces", "error_rate"), filters=filters, compare=comparison)
-    )
-    results = {
-        "Change in total": totals,
-        "Cost by feature": ask("cost_usd", "trace_name"),
-        "Cost by model": ask("cost_usd", "model"),
-        "Traces by feature": ask("traces", "trace_name"),
-        "Errors by feature": ask("error_occurrences", "trace_name"),
-        "Errors by release": ask("error_occurrences", "release"),
-    }
-    found = [
-        *_cost_change(totals, results["Cost by feature"], results["Cost by model"]),
-        *_volume_change(totals, results["Traces by feature"]),
-        *_error_change(totals, results["Errors by feature"], results["Errors by release"]),
-    ]
-    found.sort(key=lambda each: each.weight, reverse=True)
-    is_compared = bool(totals.total.get("traces_previous"))
-    return News(tuple(found[:MOST_CHANGES]), results, is_compared=is_compared)
+def _without_repeats(found: Sequence[Shift]) -> list[Shift]:
+    """One line per story: a feature's own line makes that of all of them unneeded, and the other way round."""
+    kept: list[Shift] = []
+    costs = ("cost", "cost per trace")
+    for shift in found:
+        same = [each for each in kept if each.kind == shift.kind or {each.kind, shift.kind} <= set(costs)]
+        if any(each.feature is None or shift.feature is None for each in same):
+            continue
+        if any(each.feature == shift.feature for each in same):
+            continue
+        kept.append(shift)
+    return kept
+
+
+@dataclass(frozen=True)
+class _Teller:
+    """Turns a shift into a sentence with its numbers and a link."""
+
+    store: Store
+    timezone: ZoneInfo
+    filters: Filters
+    comparison: Window
+    results: dict[str, Answer | Result]
+
+    def tell(self, shift: Shift) -> Change:
+        page, sentence = {
+            "traffic": ("sessions", self._traffic),
+            "cost": ("costs", self._cost),
+            "cost per trace": ("costs", self._cost_per_trace),
+            "errors": ("errors", self._errors),
+            "latency": ("sessions", self._latency),
+            "satisfaction": ("sessions", self._satisfaction),
+        }[shift.kind]
+        is_good = (shift.now > shift.before) == (shift.kind == "satisfaction")
+        tone: Tone = "neutral" if shift.kind == "traffic" else "better" if is_good else "worse"
+        return Change(sentence(shift), page, self._condition(shift), tone, shift.weight)
+
+    @staticmethod
+    def _condition(shift: Shift) -> str:
+        if shift.feature is None:
+            return ""
+        return condition_text("trace_name", "=", None if shift.feature == NONE else shift.feature)
+
+    def _parts(self, shift: Shift, metric: str, dimension: str) -> list[_Part]:
+        condition = self._condition(shift)
+        filters = self.filters.with_condition(condition) if condition else self.filters
+        query = Query(metrics=(metric,), by=(dimension,), filters=filters, compare=self.comparison)
+        result = run(self.store, self.timezone, query)
+        self.results[f"{result.metrics[0].label} by {dimension}{f' of {shift.feature}' if condition else ''}"] = result
+        return _parts(result, dimension, metric)
+
+    def _mostly(self, shift: Shift, metric: str, dimension: str, word: str) -> str:
+        parts = self._parts(shift, metric, dimension)
+        best = _leading(parts, sum(part.delta for part in parts))
+        return f", mostly {word} {_name(best)}" if best else ""
+
+    def _traffic(self, shift: Shift) -> str:
+        what = f"Traffic of {shift.feature}" if shift.feature else "Traffic"
+        moved = _moved(shift.now - shift.before)
+        by = _relative(shift.now, shift.before).lstrip("+-")
+        return f"{what} {moved} {by} to {count(shift.now)} traces."
+
+    def _cost(self, shift: Shift) -> str:
+        made = bridge(self.store, self.timezone, self.filters, self.comparison)
+        said = ""
+        if made is not None:
+            big = [part for part in made.parts.items() if abs(part[1]) >= _SHARE_WORTH_NAMING / 2 * abs(made.delta_usd)]
+            big.sort(key=lambda part: -abs(part[1]))
+            said = f": {', '.join(f'{name} {_signed(delta)}' for name, delta in big[:3])}" if big else ""
+            cell = made.cells.row(0, named=True)
+            said += f"; mostly {cell['trace_name']} on {cell['model']}"
+        delta = shift.now - shift.before
+        by = _relative(shift.now, shift.before).lstrip("+-")
+        return f"Cost {_moved(delta)} {by} to {money(shift.now)}{said}."
+
+    def _cost_per_trace(self, shift: Shift) -> str:
+        what = f"A trace of {shift.feature}" if shift.feature else "A trace"
+        mostly = self._mostly(shift, "cost_usd", "model", "on")
+        verb = "more" if shift.now > shift.before else "less"
+        total = money(abs(shift.now - shift.before) * shift.traces)
+        by = _relative(shift.now, shift.before).lstrip("+-")
+        pair = f"{_unit_money(shift.now)} after {_unit_money(shift.before)}"
+        return f"{what} costs {by} {verb}: {pair}, {total} {verb} over the period{mostly}."
+
+    def _errors(self, shift: Shift) -> str:
+        where = f" of {shift.feature}" if shift.feature else ""
+        mostly = ""
+        for part in (_leading(self._parts(shift, "error_occurrences", "release"), shift.now - shift.before),):
+            if part is not None and part.name is not None and part.now:
+                mostly += f", mostly in release {part.name}"
+        step = _leading(self._parts(shift, "error_occurrences", "name"), shift.now - shift.before)
+        mostly += f", at the step {_name(step)}" if step is not None else ""
+        moved = _moved(shift.now - shift.before)
+        return (
+            f"The share of traces{where} with an error {moved} from {rate(shift.before)} to {rate(shift.now)}{mostly}."
+        )
+
+    def _latency(self, shift: Shift) -> str:
+        what = f"{shift.feature} is" if shift.feature else "Traces are"
+        word = "slower" if shift.now > shift.before else "faster"
+        parts = self._parts(shift, "latency_p50_ms", "name")
+        known = [part for part in parts if part.name != shift.feature and part.before > 0 and part.now > 0]
+        rises = shift.now > shift.before
+        # The step that changed by the greatest factor: those around it have its time in theirs.
+        best = max(known, key=lambda part: part.now / part.before if rises else part.before / part.now, default=None)
+        mostly = ""
+        if best is not None and (best.now > best.before) == rises:
+            mostly = f", mostly the step {_name(best)}: {duration_ms(best.before)} to {duration_ms(best.now)}"
+        typical = f"{duration_ms(shift.before)} to {duration_ms(shift.now)} for a typical trace"
+        return f"{what} {word} ({_relative(shift.now, shift.before)}): {typical}{mostly}."
+
+    def _satisfaction(self, shift: Shift) -> str:
+        what = f"Satisfaction with {shift.feature}" if shift.feature else "Satisfaction"
+        return f"{what} {_moved(shift.now - shift.before)} from {number(shift.before)} to {number(shift.now)}."
 
 
 def how_much_changed(news: News) -> str:
@@ -201,7 +290,9 @@ def how_much_changed(news: News) -> str:
     if not news.is_compared:
         return "The period before holds no traces, so there is nothing to compare with."
     if not news.changes:
-        return "Cost, traffic and errors moved no more than they do by chance or by a few percent."
+        return (
+            "Cost, traffic, errors, latency and satisfaction moved no more than they do by chance or by a few percent."
+        )
     return "Against the period before, the largest first."
 
 
@@ -209,8 +300,10 @@ def summary(head: Headline, news: News, period: str) -> str:
     """The page's answer: what was spent, how much happened, and the first change worth a look."""
     total = head.totals.total
     cost, traces = total.get("cost_usd"), total.get("traces") or 0
+    before = total.get("cost_usd_previous")
+    moved = f" ({change(cost, before)} against the period before)" if cost is not None and before else ""
     spent = (
-        f"{money(cost)} for {count(traces)} traces"
+        f"{money(cost)}{moved} for {count(traces)} traces"
         if cost is not None
         else f"{count(traces)} traces, none with a price"
     )
@@ -224,81 +317,13 @@ def features(store: Store, timezone: ZoneInfo, filters: Filters, comparison: Win
     return run(store, timezone, query)
 
 
-def _pair(totals: Result, metric: str) -> tuple[float, float] | None:
-    now, before = totals.total.get(metric), totals.total.get(f"{metric}_previous")
-    return None if now is None or before is None else (float(now), float(before))
-
-
-def _cost_change(totals: Result, by_feature: Result, by_model: Result) -> list[Change]:
-    pair = _pair(totals, "cost_usd")
-    if pair is None or pair[1] <= 0 or abs(pair[0] - pair[1]) / pair[1] < _SMALLEST_CHANGE:
-        return []
-    now, before = pair
-    delta = now - before
-    feature = _leading(_parts(by_feature, "trace_name", "cost_usd"), delta)
-    model = _leading(_parts(by_model, "model", "cost_usd"), delta)
-    mostly = _mostly(feature, model)
-    sentence = f"Cost {_moved(delta)} by {money(abs(delta))} ({_relative(now, before)}) to {money(now)}{mostly}."
-    return [Change(sentence, "costs", _selects("trace_name", feature), _tone(lower=delta < 0), abs(delta) / before)]
-
-
-def _mostly(feature: _Part | None, model: _Part | None) -> str:
-    if feature is None and model is None:
-        return ", spread over many features and models"
-    parts = [] if feature is None else [f"{_name(feature)} ({_signed(feature.delta)})"]
-    if model is not None:
-        parts.append(f"{'by model, ' if parts else 'on '}{_name(model)} ({_signed(model.delta)})")
-    return f", mostly {' and, '.join(parts)}"
-
-
-def _volume_change(totals: Result, by_feature: Result) -> list[Change]:
-    pair = _pair(totals, "traces")
-    if pair is None or pair[1] <= 0:
-        return []
-    now, before = pair
-    delta = now - before
-    # Counts of independent requests vary by about their square root.
-    if abs(delta) / before < _SMALLEST_CHANGE or abs(delta) < _SURE * math.sqrt(now + before):
-        return []
-    feature = _leading(_parts(by_feature, "trace_name", "traces"), delta)
-    mostly = f", mostly {_name(feature)} ({feature.delta:+,.0f})" if feature else ""
-    sentence = (
-        f"Traffic {_moved(delta)} by {count(abs(delta))} traces ({_relative(now, before)}) to {count(now)}{mostly}."
-    )
-    return [Change(sentence, "sessions", _selects("trace_name", feature), "neutral", abs(delta) / before / 2)]
-
-
-def _error_change(totals: Result, errors: Result, releases: Result) -> list[Change]:
-    pair, traces = _pair(totals, "error_rate"), _pair(totals, "traces")
-    if pair is None or traces is None or min(traces) <= 0:
-        return []
-    (now, before), (n_now, n_before) = pair, traces
-    pooled = (now * n_now + before * n_before) / (n_now + n_before)
-    error = math.sqrt(pooled * (1 - pooled) * (1 / n_now + 1 / n_before))
-    if error == 0 or abs(now - before) / error < _SURE:
-        return []
-    delta = now - before
-    feature = _leading(_parts(errors, "trace_name", "error_occurrences"), delta)
-    release = _leading(_parts(releases, "release", "error_occurrences"), delta)
-    named = [f"in {_name(feature)}"] if feature else []
-    if release is not None and release.name is not None and release.before == 0:
-        named.append(f"since release {release.name}")
-    where = f", mostly {' and '.join(named)}" if named else ""
-    sentence = f"The share of traces with an error {_moved(delta)} from {rate(before)} to {rate(now)}{where}."
-    size = abs(delta) / max(before, 0.01)
-    return [Change(sentence, "errors", _selects("trace_name", feature), _tone(lower=delta < 0), size)]
-
-
-def _tone(*, lower: bool) -> Tone:
-    return "better" if lower else "worse"
-
-
 def _name(part: _Part) -> str:
     return part.name or NONE
 
 
-def _selects(dimension: str, part: _Part | None) -> str:
-    return "" if part is None else condition_text(dimension, "=", part.name)
+def _unit_money(usd: float) -> str:
+    """With the decimals that a cost per request needs."""
+    return f"${usd:.4f}" if usd < 1 else money(usd)
 
 
 def _moved(delta: float) -> str:

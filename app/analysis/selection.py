@@ -55,7 +55,12 @@ def in_zone(frame: pl.DataFrame, timezone: ZoneInfo, *columns: str) -> pl.DataFr
 
 
 def run_over(
-    store: Store, filters: Filters, grain: Grain, name: str, values: Mapping[str, Any] | None = None
+    store: Store,
+    filters: Filters,
+    grain: Grain,
+    name: str,
+    values: Mapping[str, Any] | None = None,
+    also: Mapping[str, str] | None = None,
 ) -> Answer:
     """Run ``app/sql/<name>.sql`` over the units of one grain that the filters pick, as ``selected``.
 
@@ -65,9 +70,10 @@ def run_over(
         grain: what a unit is.
         name: the file.
         values: the file's own parameters.
+        also: further relations that the file reads, by name; texts of the metrics layer.
     """
     parameters = Parameters()
-    return _answer(store, "selected", _selection(filters, grain).sql(parameters), parameters, name, values)
+    return _answer(store, "selected", _selection(filters, grain).sql(parameters), parameters, name, values, also)
 
 
 def run_over_arms(
@@ -112,10 +118,17 @@ def _selection(filters: Filters, grain: Grain) -> Selection:
 
 
 def _answer(
-    store: Store, relation: str, units: str, parameters: Parameters, name: str, values: Mapping[str, Any] | None
+    store: Store,
+    relation: str,
+    units: str,
+    parameters: Parameters,
+    name: str,
+    values: Mapping[str, Any] | None,
+    also: Mapping[str, str] | None = None,
 ) -> Answer:
     bound = {**parameters.values, **(values or {})}
-    text = f"with {relation} as (\n{units}\n)\nselect * from (\n{sql.read(name).strip()}\n)"
+    more = "".join(f",\n{each} as (\n{query}\n)" for each, query in (also or {}).items())
+    text = f"with {relation} as (\n{units}\n){more}\nselect * from (\n{sql.read(name).strip()}\n)"
     return Answer(
         frame=store.sql(text, bound),
         sql=text,

@@ -165,7 +165,11 @@ _FAILED_TRACE = f"exists (select 1 from marts.traces t where {_SAME_TRACE} and t
 _ABANDONED = f"exists (select 1 from marts.sessions t where {_SAME_SESSION} and t.outcome = 'abandoned')"  # noqa: S608 - texts are constants of the registry
 _UNHAPPY = "list_contains({names}, t.name) and t.value_normalised <= 0.25"
 _LOW_SCORE = f"exists (select 1 from marts.scores t where {_SAME_TRACE} and {_UNHAPPY})"  # noqa: S608 - texts are constants of the registry
-_WASTED = f"{{row}}.is_error or {_FAILED_TRACE} or {_ABANDONED} or {_LOW_SCORE}"
+_REPEATED = (
+    f"exists (select 1 from ({sql_file('repeated_calls')}) t where {_SAME_TRACE}"  # noqa: S608 - texts are constants of the registry
+    " and t.observation_id = {row}.observation_id)"
+)
+_WASTED = f"{{row}}.is_error or {_FAILED_TRACE} or {_REPEATED} or {_ABANDONED} or {_LOW_SCORE}"
 _NAMED = "({names} is null or list_contains({names}, t.name))"
 _SCORED = f"exists (select 1 from marts.scores t where {_SAME_TRACE} and {_NAMED})"  # noqa: S608 - texts are constants of the registry
 _RETRIES = sql_file("retries")
@@ -268,8 +272,9 @@ _MONEY = (
             "waste_usd",
             "Waste",
             "sum(cost_usd) filter ({flag})",
-            "Cost of calls that ended in an error, of failed traces, of abandoned sessions and of traces with a"
-            " satisfaction in the lowest quarter; each dollar once.",
+            "Cost of calls that ended in an error, of failed traces, of calls that repeat a tool call with the same"
+            " arguments, of abandoned sessions and of traces with a satisfaction in the lowest quarter; each dollar"
+            " once.",
         ),
         flag=_WASTED,
     ),

@@ -3,9 +3,23 @@
 from app.cache import cached
 from app.ui.cards import Card, kpi_row, metric_cards, missing_fields
 from app.ui.figures import PICK, show_chart
-from app.ui.layout import budgets, choose_dimension, finding, page_link, section, side_by_side, unpriced_note
+from app.ui.layout import (
+    budgets,
+    checks,
+    choose_dimension,
+    choose_part,
+    choose_value,
+    finding,
+    note,
+    page_link,
+    search_box,
+    section,
+    side_by_side,
+    step,
+    unpriced_note,
+)
 from app.ui.page import Page, answer, start
-from app.ui.provenance import glossary, how_computed
+from app.ui.provenance import Provenance, glossary, how_computed
 from app.ui.states import empty_state, error_box, guarded, stop_without_rows
 from app.ui.tables import Column, FilterBy, OpenPage, table
 from app.ui.text import plain
@@ -17,10 +31,14 @@ __all__ = [
     "FilterBy",
     "OpenPage",
     "Page",
+    "Provenance",
     "answer",
     "budgets",
     "cached",
+    "checks",
     "choose_dimension",
+    "choose_part",
+    "choose_value",
     "empty_state",
     "error_box",
     "finding",
@@ -30,12 +48,15 @@ __all__ = [
     "kpi_row",
     "metric_cards",
     "missing_fields",
+    "note",
     "page_link",
     "plain",
+    "search_box",
     "section",
     "show_chart",
     "side_by_side",
     "start",
+    "step",
     "stop_without_rows",
     "table",
     "unpriced_note",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _COLOURS: dict[Tone, Literal["green", "red", "gray"]] = {"better": "green", "worse": "red", "neutral": "gray"}
 # Cards in a row by how many there are: rows of equal length; a phone shows two in a row whatever this says.
-_PER_ROW = {5: 5, 6: 3, 7: 4, 8: 4}
+_PER_ROW = {5: 5, 6: 3, 7: 4, 8: 4, 10: 5}
 
 
 @dataclass(frozen=True)

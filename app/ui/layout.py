@@ -17,7 +17,8 @@ from app.ui.view import View, kept_view
 from etl.errors import ConfigError
 
 if TYPE_CHECKING:
-    from app.analysis.costs import BudgetState
+    from app.analysis.budgets import BudgetState
+    from app.analysis.cost_audit import Check
 
 
 def section(title: str, explanation: str = "") -> None:
@@ -71,6 +72,21 @@ def finding(sentence: str, *, tone: Tone, page: str, condition: str = "") -> Non
             page_link(page, "Explain", view=view)
 
 
+def step(sentence: str, *, page: str, condition: str = "", part: str = "") -> None:
+    """One thing to do: a sentence with its numbers, and the page that shows the evidence.
+
+    Args:
+        sentence: computed, with its numbers.
+        page: file name of the page with the evidence.
+        condition: selects what it is about; empty for none.
+        part: of that page; empty for its first.
+    """
+    view = kept_view().adding(condition) if condition else kept_view()
+    with st.container(border=True, gap="small"):
+        st.markdown(f":material/lightbulb: {plain(sentence, longest=400)}")
+        page_link(page, "Show it", view=view, **({"part": part} if part else {}))
+
+
 _BUDGET = {
     "within": (":green[:material/check_circle:]", "within budget"),
     "at risk": (":orange[:material/warning:]", "on course to exceed the budget"),
@@ -85,11 +101,15 @@ def budgets(lines: Sequence[BudgetState]) -> None:
     section("Budgets", "For the whole month and not only for the filters above.")
     for line in lines:
         icon, words = _BUDGET[line.state]
-        projected = f", {money(line.projected_usd)} expected by its end" if line.projected_usd is not None else ""
+        projected = ""
+        if line.projected_usd is not None:
+            interval = f"{money(line.forecast.low_usd)} to {money(line.forecast.high_usd)}"
+            projected = f", {money(line.projected_usd)} expected by its end ({interval})"
+        runs_out = "" if line.exhausted_on is None else f"; used up on {line.exhausted_on:%d %B}"
         st.progress(
             line.used,
             text=f"{icon} **{plain(line.name)}**, {plain(line.month)}: "
-            + plain(f"{money(line.spent_usd)} of {money(line.limit_usd)}{projected}: {words}", longest=300),
+            + plain(f"{money(line.spent_usd)} of {money(line.limit_usd)}{projected}: {words}{runs_out}", longest=300),
         )
 
 
@@ -119,6 +139,49 @@ def choose_dimension(label: str, names: Sequence[str], *, key: str) -> str:
     except ConfigError as error:
         error_box(error)
         return names[0]
+
+
+def note(sentence: str) -> None:
+    """A sentence in small print."""
+    st.caption(plain(sentence, longest=500))
+
+
+def choose_part(names: Sequence[str], *, key: str) -> str:
+    """Let a person choose which part of a page to see; only that part is computed.
+
+    Args:
+        names: the parts as they are called, also in the address; the first is the default.
+        key: stable identity, and the parameter of the address.
+    """
+    chosen = st.segmented_control(
+        "Part of this page",
+        names,
+        default=names[0],
+        key=key,
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    return chosen or names[0]
+
+
+def choose_value(label: str, names: Sequence[str], *, key: str) -> str | None:
+    """Let a person choose one of many names, or type another."""
+    chosen: str | None = st.selectbox(label, names, key=key, accept_new_options=True, bind="query-params", width=320)
+    return chosen
+
+
+def search_box(label: str, *, key: str) -> str:
+    """A text to search for where the data is; empty for everything."""
+    return st.text_input(label, key=key, bind="query-params", icon=":material/search:", width=320).strip()
+
+
+def checks(lines: Sequence[Check]) -> None:
+    """The questions of an audit: fine or not in words and colour, what was found, and what to do."""
+    for line in lines:
+        icon = _TONES["better" if line.is_fine else "worse"][0]
+        state = "Fine" if line.is_fine else "Look"
+        remedy = f"  \n{plain(line.remedy, longest=300)}" if line.remedy else ""
+        st.markdown(f"{icon} **{state} · {plain(line.name)}**: {plain(line.found, longest=400)}{remedy}")
 
 
 def unpriced_note(unpriced: float | None, calls: float | None) -> None:

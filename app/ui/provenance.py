@@ -43,7 +43,7 @@ _TERMS = {
     "Session": "The traces of one conversation.",
     "Feature": "What a trace is named after.",
     "Previous period": "The equally long time just before the one that is shown.",
-    "Within noise": "A change as small as chance alone would bring.",
+    "Noise": "A change as small as chance alone would bring.",
 }
 
 

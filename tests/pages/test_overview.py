@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -200,3 +201,26 @@ def test_hostile_text_stays_text(
     assert_harmless(app)
     assert app.metric
     assert app.dataframe[0].value["trace_name"].tolist() == [hostile]
+
+
+def test_a_quiet_period_says_so(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("overview", traffic_home, since="5d")
+    assert "moved no more than they do by chance" in words(app)
+
+
+def test_a_change_is_a_sentence_with_numbers_and_a_link(
+    open_page: OpenPage, publish: Callable[..., Path], observed: Callable[..., dict[str, object]], tmp_path: Path
+) -> None:
+    end = datetime(2026, 11, 23)
+    rows = []
+    for number in range(400):
+        start = end - timedelta(hours=1 + number % 100 * 3.3)
+        cost = 0.02 if start >= end - timedelta(days=7) else 0.005
+        model = "claude-sonnet-4" if cost > 0.01 else "gpt-4o-mini"
+        details = {"total_cost": cost, "cost_details": [{"k": "total", "v": cost}], "model": model}
+        rows.append(observed(f"t{number}", f"o{number}", start, type="GENERATION", user_id=f"u{number}", **details))
+    app = open_page("overview", publish(tmp_path, rows))
+    [sentence] = [element.value for element in app.markdown if "**Worse**" in element.value]
+    assert "Cost rose 316 % to $4.08: model mix +$3.00" in sentence.replace("\\", "")
+    assert "claude-sonnet-4" in sentence.replace("\\", "")
+    assert "Explain" in {link.label for link in app.get("page_link")}
