@@ -104,7 +104,7 @@ class Landing:
 
     def __init__(self, root: Path, *, clock: Callable[[], datetime] = utc_now) -> None:
         self.root = root
-        self._clock = clock
+        self.clock = clock
 
     def write_page(self, slice_: Slice, page: int, body: bytes, *, next_cursor: str | None) -> Path:
         """Keep a page. Writing a page again drops those behind it.
@@ -128,7 +128,7 @@ class Landing:
         with _explained(folder):
             _make_folder(folder)
             _write(path, body)
-            begun_at = before.begun_at if before and page > 1 else self._clock()
+            begun_at = before.begun_at if before and page > 1 else self.clock()
             _write_manifest(
                 folder, _Manifest(slice_, (*sizes[: page - 1], len(body)), next_cursor, begun_at, read_at=None)
             )

@@ -1,0 +1,91 @@
+"""Whatever happens on the server and to the runs, a last quiet reading ends in the server's truth."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import strategies as st
+
+from etl.checks import run_checks
+from etl.sandbox.personality import Generation
+from etl.transform import transform
+from etl.warehouse.attach import attach_published, open_workspace
+from tests.exact.histories import Play, Step, histories
+from tests.exact.site import differences, digest, left_behind
+from tests.exact.truth import compare, compare_marts
+
+SERVERS: tuple[tuple[Generation, str | None], ...] = (("v4", None), ("v3", None), ("v3", "3.180.0"), ("dual", None))
+
+
+def prove(generation: Generation, version: str | None, steps: list[Step]) -> None:
+    """Act a history out, then read everything again and compare."""
+    with tempfile.TemporaryDirectory() as folder:
+        play = Play(Path(folder) / "home", generation, version)
+        for step in steps:
+            play.act(step)
+        for report in play.reports:
+            assert report.warnings == []
+        play.settle()
+        play.site.sync()  # what an earlier run began is finished as it was then
+        report = play.site.sync(full=True)
+        assert report.error is None
+        assert report.warnings == []
+        with play.site.reading() as connection:
+            assert compare(connection, play.sandbox, may_stay=play.gone) == []
+            assert compare_marts(connection) == []
+        assert left_behind(play.site.settings) == []
+        prove_that_a_rebuild_changes_nothing(play)
+        before = play.site.digest()
+        again = play.site.sync(full=True)
+        assert (again.status, again.snapshot) == ("unchanged", report.snapshot)
+        assert differences(play.site.digest(), before) == []
+
+
+def prove_that_a_rebuild_changes_nothing(play: Play) -> None:
+    """Marts grown run by run are those that are built at once from the same rows."""
+    with play.site.reading() as connection:
+        grown = digest(connection)
+        [(as_of,)] = connection.execute("select as_of from meta.as_of").fetchall()
+    with _copy(play) as connection:
+        transform(connection, play.site.settings.definitions, as_of, full=True)
+        assert run_checks(connection) == []
+        assert differences(digest(connection), grown) == []
+
+
+@contextlib.contextmanager
+def _copy(play: Play) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The published snapshot in memory, to be changed."""
+    path = (play.site.settings.warehouse / "current.duckdb").resolve()
+    with contextlib.closing(open_workspace(play.home / "spill")) as connection:
+        attach_published(connection, path)
+        connection.execute("use memory")
+        connection.execute("copy from database wh to memory")
+        connection.execute("detach wh")
+        yield connection
+
+
+def bounded(examples: int) -> settings:
+    """The same few histories in every run; `Phase.explain` and shrinking are for the long version."""
+    checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
+    phases = (Phase.explicit, Phase.generate)
+    return settings(max_examples=examples, deadline=None, derandomize=True, phases=phases, suppress_health_check=checks)
+
+
+@bounded(8)
+@given(server=st.sampled_from(SERVERS), steps=histories())
+def test_any_history_ends_in_the_truth(server: tuple[Generation, str | None], steps: list[Step]) -> None:
+    note(f"{server}: {steps}")
+    prove(*server, steps)
+
+
+@pytest.mark.long
+@settings(max_examples=300, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
+@given(server=st.sampled_from(SERVERS), steps=histories())
+def test_many_histories_end_in_the_truth(server: tuple[Generation, str | None], steps: list[Step]) -> None:
+    prove(*server, steps)
