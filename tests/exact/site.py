@@ -72,12 +72,14 @@ class Site:
 
     Attributes:
         before_request: called before each request with its number within the run.
+        transport: what the runs' requests go through.
     """
 
     def __init__(self, sandbox: Sandbox, home: Path, clock: Clock, **sync_settings: Any) -> None:
         self.sandbox = sandbox
         self.clock = clock
         self.before_request: Callable[[int], None] = lambda _number: None
+        self.transport: httpx.BaseTransport = _Direct(self)
         environ = {"TRACEHOUSE_HOME": str(home), "LANGFUSE_BASE_URL": "http://langfuse.test"}
         environ |= {"LANGFUSE_PUBLIC_KEY": PUBLIC_KEY, "LANGFUSE_SECRET_KEY": SECRET_KEY}
         self.settings = load_settings(environ, home.parent)
@@ -94,7 +96,7 @@ class Site:
         self, *, progress: SilentProgress | None = None, stop: threading.Event | None = None, **options: Any
     ) -> SyncReport:
         clock = self.clock
-        transport = _Counting(direct_transport(self.sandbox), self)
+        transport = _Counting(self.transport, self)
         outside = Outside(transport=transport, sleep=clock.sleep, clock=clock.seconds, today=clock.today)
         return sync(
             self.settings,
@@ -119,6 +121,16 @@ class Site:
         """A hash of every table, see `digest`."""
         with self.reading() as connection:
             return digest(connection)
+
+
+class _Direct(httpx.BaseTransport):
+    """To the site's sandbox of the moment."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return direct_transport(self._site.sandbox).handle_request(request)
 
 
 class _Counting(httpx.BaseTransport):

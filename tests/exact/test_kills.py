@@ -175,6 +175,35 @@ def test_a_killed_run_leaves_no_trace(scene: Scene, tmp_path: Path) -> None:
     assert fell.total() - fell["end"] >= 7, fell
 
 
+def stop_often(scene: Scene, folder: Path, count: int, seed: int) -> None:
+    """As `kill_often`, but asked to stop: what is read is kept, and what is loaded already is brought to its end."""
+    draw = random.Random(seed)
+    for number, end in enumerate(scene.ends(draw, count)):
+        home = folder / f"home-{number}"
+        done, marks = scene.spawn(home, {**end, "signal": signal.SIGTERM})
+        stages = [mark.stage for mark in marks]
+        is_late = {"model", "publish", "finish"} & set(stages)
+        assert done.returncode in ((0,) if is_late else (128 + signal.SIGTERM, 0)), (end, stages, done.stderr)
+        if done.returncode:
+            assert done.stderr.count("\n") == 1, done.stderr
+        scene.finish(home)
+        shutil.rmtree(home)
+
+
+def test_a_run_that_is_asked_to_stop_leaves_no_trace(first: Scene, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    fetch = next(mark for mark in first.marks if mark.stage == "fetch")
+    done, marks = first.spawn(home, {"event": fetch.events + 5, "signal": signal.SIGTERM})
+    assert (done.returncode, marks[-2].stage) == (128 + signal.SIGTERM, "fetch")
+    assert done.stderr.startswith("Stopped")
+    first.finish(home)
+
+
+@pytest.mark.long
+def test_runs_that_are_asked_to_stop_leave_no_trace(scene: Scene, tmp_path: Path) -> None:
+    stop_often(scene, tmp_path, 40, seed=1)
+
+
 @pytest.mark.long
 def test_many_killed_runs_leave_no_trace(
     scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str], pytestconfig: pytest.Config
