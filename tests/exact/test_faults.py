@@ -1,4 +1,4 @@
-"""A server that fails three times in ten: nothing is lost, nothing comes twice, and nobody waits for longer than asked."""
+"""A server that fails three times in ten: nothing is lost, nothing comes twice, nobody waits longer than asked."""
 
 from __future__ import annotations
 
