@@ -141,6 +141,7 @@ class Play:
     Attributes:
         gone: keys of what was deleted on the server.
         reports: of the runs that came to their end.
+        is_upgraded: whether rows of another family may be in the warehouse.
     """
 
     home: Path
@@ -149,6 +150,7 @@ class Play:
     clock: Clock = field(default_factory=Clock)
     gone: set[tuple[str, ...]] = field(default_factory=set)
     reports: list[SyncReport] = field(default_factory=list)
+    is_upgraded: bool = False
 
     def __post_init__(self) -> None:
         world = tiny_world()
@@ -301,9 +303,10 @@ class Play:
             self.gone.add((score.id,))
 
     def _upgrade(self) -> None:
-        """The same records behind a server of generation 4."""
+        """The same records behind a server of generation 4; what only the older one showed stays in the warehouse."""
         if self.sandbox.personality.generation != "v3":
             return
+        self.is_upgraded = True
         database = database_of(self.sandbox)
         self.gone |= {(trace.id, f"t-{trace.id}") for trace in database.spans.traces.values()}
         fresh = Sandbox(tiny_world(), generation="v4", clock=self.clock.seconds)
