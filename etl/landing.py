@@ -216,7 +216,8 @@ class Landing:
     def clean(self, now: datetime, keep_days: float, keep_bytes: float) -> int:
         """Delete loaded bodies that are too old or too many, whole runs at a time, oldest first.
 
-        What is not loaded yet is never deleted.
+        What is not loaded yet is never deleted, but for slices without a manifest: a kill left those before anything
+        of them counted. Call it when nothing is being read.
 
         Args:
             now: naive UTC.
@@ -226,6 +227,9 @@ class Landing:
         Returns:
             The bytes deleted.
         """
+        for folder in self.root.glob("[!.]*/*/*"):
+            if _read_manifest(folder) is None:
+                shutil.rmtree(folder, ignore_errors=True)
         runs = self.root / LOADED
         folders = [path for path in runs.iterdir() if path.is_dir()] if runs.is_dir() else []
         sizes = {folder: _bytes_below(folder) for folder in folders}
