@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import duckdb
@@ -21,7 +20,6 @@ from tests.exact.histories import Play, Step, histories
 from tests.exact.site import broken, differences, digest, left_behind
 from tests.exact.truth import compare, compare_marts
 
-KNOWS_DELETIONS = find_spec("etl.deletions") is not None
 SERVERS: tuple[tuple[Generation, str | None], ...] = (("v4", None), ("v3", None), ("v3", "3.180.0"), ("dual", None))
 
 
@@ -56,7 +54,7 @@ def prove_that_the_deleted_is_gone(play: Play) -> None:
     for _ in range(2):
         play.clock.advance(hours=7)
         reports.append(play.site.sync(full=True))
-    is_sure = KNOWS_DELETIONS and not play.is_upgraded and not any(report.warnings for report in reports)
+    is_sure = not play.is_upgraded and not any(report.warnings for report in reports)
     with play.site.reading() as connection:
         assert compare(connection, play.sandbox, may_stay=() if is_sure else play.gone) == []
         assert compare_marts(connection) == []
@@ -64,14 +62,17 @@ def prove_that_the_deleted_is_gone(play: Play) -> None:
 
 
 def prove_that_a_rebuild_changes_nothing(play: Play) -> None:
-    """Marts grown run by run are those that are built at once from the same rows."""
+    """Marts grown run by run are those that are built at once from the same rows.
+
+    Prices once looked up may stay when the last call of their model was deleted; nothing reads them then.
+    """
     with play.site.reading() as connection:
         grown = digest(connection)
         [(as_of,)] = connection.execute("select as_of from meta.as_of").fetchall()
     with _copy(play) as connection:
         transform(connection, play.site.settings.definitions, as_of, full=True)
         assert run_checks(connection) == []
-        assert differences(digest(connection), grown) == []
+        assert [name for name in differences(digest(connection), grown) if name != "meta.prices"] == []
 
 
 @contextlib.contextmanager
@@ -94,7 +95,7 @@ UNSHRUNK = settings(
 )
 
 
-@settings(UNSHRUNK, max_examples=8, derandomize=True)
+@settings(UNSHRUNK, max_examples=6, derandomize=True)
 @given(server=st.sampled_from(SERVERS), steps=histories(rounds=2))
 def test_any_history_ends_in_the_truth(server: tuple[Generation, str | None], steps: list[Step]) -> None:
     prove(*server, steps)
