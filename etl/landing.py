@@ -104,7 +104,7 @@ class Landing:
 
     def __init__(self, root: Path, *, clock: Callable[[], datetime] = utc_now) -> None:
         self.root = root
-        self._clock = clock
+        self.clock = clock
 
     def write_page(self, slice_: Slice, page: int, body: bytes, *, next_cursor: str | None) -> Path:
         """Keep a page. Writing a page again drops those behind it.
@@ -128,7 +128,7 @@ class Landing:
         with _explained(folder):
             _make_folder(folder)
             _write(path, body)
-            begun_at = before.begun_at if before and page > 1 else self._clock()
+            begun_at = before.begun_at if before and page > 1 else self.clock()
             _write_manifest(
                 folder, _Manifest(slice_, (*sizes[: page - 1], len(body)), next_cursor, begun_at, read_at=None)
             )
@@ -216,7 +216,8 @@ class Landing:
     def clean(self, now: datetime, keep_days: float, keep_bytes: float) -> int:
         """Delete loaded bodies that are too old or too many, whole runs at a time, oldest first.
 
-        What is not loaded yet is never deleted.
+        What is not loaded yet is never deleted, but for slices without a manifest: a kill left those before anything
+        of them counted. Call it when nothing is being read.
 
         Args:
             now: naive UTC.
@@ -226,6 +227,9 @@ class Landing:
         Returns:
             The bytes deleted.
         """
+        for folder in self.root.glob("[!.]*/*/*"):
+            if _read_manifest(folder) is None:
+                shutil.rmtree(folder, ignore_errors=True)
         runs = self.root / LOADED
         folders = [path for path in runs.iterdir() if path.is_dir()] if runs.is_dir() else []
         sizes = {folder: _bytes_below(folder) for folder in folders}

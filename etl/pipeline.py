@@ -27,10 +27,10 @@ from etl.fetch import Fetcher, Source, Task
 from etl.landing import Landing, Slice
 from etl.langfuse.capabilities import Capabilities, detect
 from etl.langfuse.client import Client
-from etl.langfuse.limiter import Limiter
 from etl.load import BATCH_BYTES, Counts, Loader
 from etl.lock import hold
 from etl.logs import log_to_file
+from etl.outside import Outside
 from etl.planning import ENTITIES, Key, Memory, ProjectPlan, plan_project
 from etl.progress import Progress
 from etl.redaction import Redactor, remember_rules, rules_changed
@@ -51,7 +51,13 @@ GIGABYTE = 1e9
 
 
 def sync(
-    settings: Settings, *, now: datetime, options: SyncOptions, progress: Progress, stop: threading.Event
+    settings: Settings,
+    *,
+    now: datetime,
+    options: SyncOptions,
+    progress: Progress,
+    stop: threading.Event,
+    outside: Outside | None = None,
 ) -> SyncReport:
     """Read what is new of every configured project, and publish it.
 
@@ -61,6 +67,7 @@ def sync(
         options: what is asked of this run.
         progress: is told about the work.
         stop: ends the run after the pages in flight; its ``signal_number`` (default SIGTERM) becomes the exit code.
+        outside: replaces the network and the time in tests.
 
     Raises:
         Locked: another run is at work.
@@ -82,7 +89,8 @@ def sync(
         stack.callback(state.close)
         if state.warning:
             progress.warn(state.warning)
-        run = _Sync(settings, credentials, state, now, options, progress, stop, run_id, redactor)
+        outside = outside or Outside()
+        run = _Sync(settings, credentials, state, now, options, progress, stop, run_id, redactor, outside)
         return run.plan_only() if options.dry_run else run.recorded()
 
 
@@ -106,6 +114,7 @@ class _Sync:
         stop: threading.Event,
         run_id: str,
         redactor: Redactor | None,
+        outside: Outside,
     ) -> None:
         self._settings = settings
         self._credentials = credentials
@@ -116,7 +125,8 @@ class _Sync:
         self._stop = stop
         self._redactor = redactor
         self._warehouse = Warehouse(settings.warehouse)
-        self._landing = Landing(settings.landing)
+        self._outside = outside
+        self._landing = Landing(settings.landing, clock=outside.today)
         self._clients: list[Client] = []
         self._errors: list[ApiError] = []
         self._loaded: list[Slice] = []
@@ -190,12 +200,13 @@ class _Sync:
         current = self._warehouse.current()
         self._base = read_base(current.path) if current else None
         self._starts_empty = self._begins_anew()
-        limiter = Limiter()
+        limiter = self._outside.limiter()
         with contextlib.ExitStack() as stack:
             sources = []
             for credentials in self._credentials:
                 timeout_s = self._settings.definitions.sync.timeout_seconds
-                client = stack.enter_context(Client(credentials, limiter=limiter, timeout_s=timeout_s, stop=self._stop))
+                client = self._outside.client(credentials, limiter=limiter, timeout_s=timeout_s, stop=self._stop)
+                stack.enter_context(client)
                 self._clients.append(client)
                 try:
                     sources.append(Source(credentials.project_name, client, self._detect(credentials, client)))

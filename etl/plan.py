@@ -215,10 +215,12 @@ def split(slice_: Slice) -> tuple[Slice, Slice]:
 
 
 def uncovered(window: Window, covered: Iterable[tuple[datetime, datetime]]) -> list[Window]:
-    """What is left of a window, oldest first."""
+    """What is left of a window, oldest first. What ends before it starts covers nothing."""
     left: list[Window] = []
     position = window.start
     for start, end in sorted(covered):
+        if end <= start:
+            continue
         if min(start, window.end) > position:
             left.append(Window(position, min(start, window.end)))
         position = max(position, end)

@@ -123,7 +123,10 @@ def plan_project(
         if planned.found is None:
             continue
         entities.append(planned.entity_plan())
-        tasks += [Task(source, each) for each in planned.full_slices()]
+        slices = planned.full_slices()
+        if not options.dry_run:
+            _begin_anew(landing, slices, tasks)
+        tasks += [Task(source, each) for each in slices]
         light_tasks += [Task(source, each) for each in planned.light_slices()]
         count = sum(task.slice.entity == entity for task in tasks)
         progress.planned(entity, slices=count, rows=planned.rows)
@@ -273,3 +276,11 @@ def _landed(
     for slice_ in dropped if not options.dry_run else ():
         landing.discard(slice_)
     return seen, tasks
+
+
+def _begin_anew(landing: Landing, planned: Sequence[Slice], resumed: list[Task]) -> None:
+    """Drop what is landed of slices that are read again: they may have changed, and only one may write a folder."""
+    again = set(planned)
+    for slice_ in again & ({task.slice for task in resumed} | {landed.slice for landed in landing.pending()}):
+        landing.discard(slice_)
+    resumed[:] = [task for task in resumed if task.slice not in again]

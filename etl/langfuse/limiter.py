@@ -89,13 +89,13 @@ class Limiter:
         Returns:
             0 when the request may be sent now, and is counted; else the seconds to wait before asking again.
         """
-        if bucket == "none":
-            return 0.0
         with self._lock:
             budget = self._budgets.setdefault((organization, bucket), _Budget())
             now = self._clock()
             if now < budget.blocked_until:
                 return budget.blocked_until - now
+            if bucket == "none":  # never counted, but a proxy may refuse it as well, and then it waits
+                return 0.0
             if budget.limit is not None:
                 if budget.used == 0 or now >= budget.began + budget.window_s:
                     budget.began, budget.used = now, 0  # a window begins with its first request

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from etl.errors import Interrupted, MalformedResponse, ReplyTooLarge
-from etl.landing import Landing, Slice, utc_now
+from etl.landing import Landing, Slice
 from etl.langfuse.client import Client
 from etl.langfuse.envelope import count_rows, decode_rows
 from etl.langfuse.replies import Reply
@@ -98,7 +98,7 @@ class Walk:
 
     def finish(self) -> None:
         """The slice is wholly read."""
-        self.landing.complete(self.slice, read_at=utc_now())
+        self.landing.complete(self.slice, read_at=self.landing.clock())
 
 
 def by_cursor(walk: Walk, path: str, params: Mapping[str, Any], size: PageSize) -> None:

@@ -157,6 +157,18 @@ def test_clean_by_bytes_deletes_the_oldest_runs(tmp_path: Path) -> None:
     assert [day for day in range(4) if landing.loaded(f"run-{day}")] == [2, 3]
 
 
+def test_clean_removes_what_a_kill_left_before_it_counted(tmp_path: Path) -> None:
+    landing = Landing(tmp_path)
+    land(landing, slice_of(hour=1), b"kept")
+    begun = landing.write_page(slice_of(hour=2), 1, b"kept", next_cursor="more").parent
+    page = landing.write_page(slice_of(hour=3), 1, b"secret prompt", next_cursor="more")
+    page.with_name("manifest.json").unlink()
+    landing.clean(LATER, 7, 10**9)
+    assert not page.parent.exists()
+    assert begun.exists()
+    assert (len(landing.pending()), len(landing.unfinished())) == (1, 1)
+
+
 def test_nothing_to_clean(tmp_path: Path) -> None:
     assert Landing(tmp_path / "absent").clean(LATER, 7, 10) == 0
 

@@ -59,6 +59,15 @@ def test_a_refusal_holds_back_everyone_of_the_organization_and_bucket() -> None:
     assert limiter.reserve(ORGANIZATION, "general") == 0
 
 
+def test_what_is_not_counted_waits_as_well_once_it_is_refused() -> None:
+    clock = Clock()
+    limiter = Limiter(clock=clock)
+    limiter.refused(ORGANIZATION, "none", retry_after_s=7, limit=1)
+    assert limiter.reserve(ORGANIZATION, "none") == 7
+    clock.now += 7
+    assert [limiter.reserve(ORGANIZATION, "none") for _ in range(3)] == [0, 0, 0]
+
+
 def test_n_requests_a_window_mean_n_minus_one() -> None:
     clock = Clock()
     limiter = Limiter(clock=clock)

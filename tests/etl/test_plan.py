@@ -105,6 +105,12 @@ def test_uncovered_and_covered_make_the_whole(wanted: Window, covered: list[tupl
     assert advance(None, wanted, whole_again) >= wanted.end  # type: ignore[operator] # asserted above
 
 
+def test_what_ends_before_it_starts_covers_nothing() -> None:
+    wanted = Window(NOW_MS - DAY, NOW_MS)
+    younger_than_the_look_back = [(NOW_MS - step * HOUR, NOW_MS - 2 * DAY) for step in (1, 2, 3)]
+    assert uncovered(wanted, younger_than_the_look_back) == [wanted]
+
+
 @settings(deadline=None)
 @given(wanted=windows())
 def test_halves_cover_their_slice(wanted: Window) -> None:
