@@ -36,7 +36,7 @@ def open_reader(path: Path | str) -> duckdb.DuckDBPyConnection:
     of it can be changed. The caller keeps it as long as the snapshot is current, and closes it.
 
     Raises:
-        WarehouseMissing: there is no such file.
+        WarehouseMissing: there is no such file, or none any more.
         SchemaMismatch: the file was written by a newer tracehouse.
         WarehouseError: the file is not a warehouse, or can't be read.
     """
@@ -51,8 +51,7 @@ def open_reader(path: Path | str) -> duckdb.DuckDBPyConnection:
 
 
 def _open(path: Path) -> duckdb.DuckDBPyConnection:
-    if not path.is_file():
-        raise WarehouseMissing(f"There is no warehouse at {path}", hint="Run `tracehouse sync` or `tracehouse demo`")
+    _check_place(path)
     settings = {
         **CLOSED,
         "enable_external_access": "false",
@@ -63,16 +62,43 @@ def _open(path: Path) -> duckdb.DuckDBPyConnection:
     try:
         connection = duckdb.connect(str(path), read_only=True, config=settings)
     except duckdb.Error as error:
+        _check_place(path)
         raise WarehouseError(
             f"{path} can't be opened: {first_line(error)}",
             hint="If the file is damaged, move it away and run `tracehouse sync --full`",
         ) from error
     try:
+        # Opened in the moment in which a run took it, it may show a later snapshot under this one's name.
+        _check_place(path)
         check_version(connection, path)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _check_place(path: Path) -> None:
+    if not path.is_file():
+        raise WarehouseMissing(f"There is no warehouse at {path}", hint="Run `tracehouse sync` or `tracehouse demo`")
+
+
+def is_open_here(path: Path) -> bool:
+    """Whether this process has the file open, under whatever name.
+
+    The engine's lock tells processes apart, not the readers within one. Which files are open, the system knows: also
+    those of cursors that outlive their connection, and of connections that nobody closed. Where it doesn't say (there
+    is no ``/dev/fd``) the answer is yes.
+    """
+    wanted = path.stat()
+    try:
+        handles = os.listdir("/dev/fd")  # noqa: PTH208 - numbers, not paths
+    except OSError:
+        return True
+    for handle in handles:
+        with contextlib.suppress(OSError):  # the handle that listed the folder is closed by now
+            if os.path.samestat(os.fstat(int(handle)), wanted):
+                return True
+    return False
 
 
 def open_workspace(spill: Path) -> duckdb.DuckDBPyConnection:
@@ -103,9 +129,14 @@ def attach_build(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     connection.execute("use wh")
 
 
-def attach_beside(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Attach a snapshot as ``published``, read-only, beside what is in use."""
+@contextlib.contextmanager
+def beside(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[None]:
+    """Attach a snapshot as ``published``, read-only, beside what is in use, for as long as the block lasts."""
     connection.execute(f"attach {_quoted(path)} as published (read_only)")
+    try:
+        yield
+    finally:
+        connection.execute("detach published")
 
 
 def copy_to(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -116,11 +147,6 @@ def copy_to(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     connection.execute("copy from database wh to rewritten")
     connection.execute("checkpoint rewritten")
     connection.execute("detach rewritten")
-
-
-def detach_beside(connection: duckdb.DuckDBPyConnection) -> None:
-    """Let go of ``published``."""
-    connection.execute("detach published")
 
 
 def detach(connection: duckdb.DuckDBPyConnection) -> None:

@@ -11,6 +11,8 @@ is the snapshot before the current one (see ``spare``), or a copy of the current
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -23,13 +25,13 @@ import duckdb
 from etl.errors import WarehouseError
 from etl.warehouse import spare as spare_file
 from etl.warehouse.attach import (
-    attach_beside,
     attach_build,
     attach_published,
+    beside,
     copy_to,
     detach,
-    detach_beside,
     explained,
+    first_line,
     open_reader,
     open_workspace,
 )
@@ -37,10 +39,12 @@ from etl.warehouse.migrate import apply_migrations, check_version, newest_versio
 
 __all__ = ["Build", "Snapshot", "Warehouse", "open_reader"]
 
+LOG = logging.getLogger(__name__)
 LINK = "current.duckdb"
 KEPT = 2  # the current snapshot and the spare, which a reader may still be opening
 FOLDER_MODE = 0o750
 PUBLISHED_MODE = 0o440
+FICLONE = 0x40049409  # Linux: let a file share the blocks of another; other systems refuse the number
 BUILDING_MODE = 0o700  # DuckDB has no setting for the modes of the files it makes in there
 
 
@@ -74,7 +78,7 @@ class Build:
     def attach(self) -> None:
         """Begin with the base; at once writable where there is none or its schema is an older one."""
         if self.base is None:
-            self._attach_writable()
+            self.make_writable()
             return
         attach_published(self.connection, self.base.path)
         if check_version(self.connection, self.base.path) < newest_version():
@@ -88,12 +92,14 @@ class Build:
         """
         if self.is_writable:
             return
-        detach(self.connection)
         if self.base is not None:
-            with explained(self._path):
-                if not self._take_spare(self.base):
-                    shutil.copyfile(self.base.path, self._path)
-        self._attach_writable()
+            detach(self.connection)
+        with explained(self._path):
+            if self.base is None or not self._attach_spare(self.base):
+                self._attach_copy()
+            apply_migrations(self.connection, self.base.path if self.base else self._path, now=self._now)
+            spare_file.forget_publication(self.connection)
+        self.is_writable = True
 
     def publish(self) -> Snapshot:
         """Make what was built the current snapshot; the connection is closed afterwards.
@@ -117,30 +123,38 @@ class Build:
         copy_to(self.connection, path)
         return path
 
-    def _attach_writable(self) -> None:
-        with explained(self._path):
-            attach_build(self.connection, self._path)
-            apply_migrations(self.connection, self.base.path if self.base else self._path, now=self._now)
-            spare_file.forget_publication(self.connection)
-        self.is_writable = True
+    def _attach_copy(self) -> None:
+        if self.base is not None and not _share_blocks(self.base.path, self._path):
+            shutil.copyfile(self.base.path, self._path)
+        attach_build(self.connection, self._path)
 
-    def _take_spare(self, base: Snapshot) -> bool:
-        """Whether the build starts in the snapshot before the current one, which was brought up to it."""
+    def _attach_spare(self, base: Snapshot) -> bool:
+        """Go on in the snapshot before the current one, brought up to it; False where only a copy will do.
+
+        It stays attached: to let go of it in between would write out what the run then changes again.
+        """
         spare = self._warehouse.spare(base)
-        if spare is None or not spare_file.take(spare.path, self._path):
+        if spare is None:
+            return False
+        if not spare_file.take(spare.path, self._path):
+            LOG.info("spare=%s left=being read", spare.number)
             return False
         try:
             attach_build(self.connection, self._path)
-        except duckdb.IOException:  # a reader that had found its path just before it was moved
+        except duckdb.Error as error:  # a reader in another process holds the engine's lock, or the file is broken
+            LOG.info("spare=%s left=%s", spare.number, first_line(error))
             spare_file.give_back(self._path, spare.path)
             return False
-        attach_beside(self.connection, base.path)
         try:
-            is_current = spare_file.catch_up(self.connection)
-        finally:
-            detach_beside(self.connection)
-            detach(self.connection)
+            with beside(self.connection, base.path):
+                is_current = spare_file.catch_up(self.connection)
+        except duckdb.ProgrammingError:
+            raise  # a statement of ours is wrong: to copy instead would hide it
+        except duckdb.Error as error:
+            LOG.info("spare=%s dropped=%s", spare.number, first_line(error))
+            is_current = False
         if not is_current:
+            detach(self.connection)
             self._path.unlink()
         return is_current
 
@@ -253,6 +267,16 @@ def _make_folder(path: Path, mode: int) -> None:
     if not path.is_dir():
         path.mkdir(parents=True)
         path.chmod(mode)
+
+
+def _share_blocks(source: Path, target: Path) -> bool:
+    """Make a copy that writes no data, where the file system lets files share blocks."""
+    try:
+        with source.open("rb") as original, target.open("wb") as copy:
+            fcntl.ioctl(copy.fileno(), FICLONE, original.fileno())
+    except OSError:
+        return False
+    return True
 
 
 def _number(path: Path) -> int:

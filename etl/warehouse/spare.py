@@ -13,6 +13,9 @@ from pathlib import Path
 
 import duckdb
 
+from etl.warehouse.attach import is_open_here
+
+LARGEST_SHARE = 0.25  # of the observations; beyond it a copy of the file writes less, and leaves no dead rows in it
 PINNED_MODE = 0o440
 TAKEN_MODE = 0o600
 
@@ -28,34 +31,35 @@ CHANGED: Mapping[str, tuple[str, str]] = {
 
 Every other table is compared, and copied whole where it differs.
 """
+_BOTH = ("wh", "published")
 
 
 def take(spare: Path, target: Path) -> bool:
-    """Move the spare out of readers' sight, unless one has it open.
+    """Move the spare out of readers' sight, unless one in this process has it open.
 
-    A reader of another process holds the engine's lock on the file; one of this process shows as an instance that is
-    open already, because locks don't exclude their own process.
+    It is moved first and looked at then: from there on nobody finds it by its name, and who came before has it open.
+    A second name of the file, as a backup may give it, counts as a reader. One in another process shows only when
+    the file is attached to be changed: the engine's lock refuses that.
 
     Returns:
-        False where it is read, broken or gone; it stays where it is.
+        False where it is read or gone; it stays where it is.
 
     Raises:
         OSError: the disk refused.
     """
     try:
-        spare.chmod(TAKEN_MODE)
-        duckdb.connect(str(spare), read_only=False).close()
+        spare.rename(target)
     except FileNotFoundError:
         return False
-    except duckdb.Error:
-        spare.chmod(PINNED_MODE)
+    if target.stat().st_nlink > 1 or is_open_here(target):
+        target.rename(spare)
         return False
-    spare.rename(target)
+    target.chmod(TAKEN_MODE)
     return True
 
 
 def give_back(target: Path, spare: Path) -> None:
-    """Undo `take`: a reader came in between."""
+    """Undo `take`, after which nothing may have been written."""
     target.chmod(PINNED_MODE)
     target.rename(spare)
 
@@ -64,25 +68,36 @@ def catch_up(connection: duckdb.DuckDBPyConnection) -> bool:
     """Make ``wh`` equal to ``published``, both attached; ``wh`` may be written to.
 
     Returns:
-        False, with nothing written, where the one was not the start of the other.
+        False where the one was not the start of the other, where so much was changed that a copy is cheaper, or where
+        a row was changed without the id of its run. ``wh`` is to be thrown away then.
     """
-    if not _fits(connection):
+    if not _fits(connection) or _changed_share(connection) > LARGEST_SHARE:
         return False
+    connection.execute("begin")
+    try:
+        _copy_changes(connection)
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    connection.execute("commit")
+    return all(_counts(connection, "wh", table) == _counts(connection, "published", table) for table in CHANGED)
+
+
+def _copy_changes(connection: duckdb.DuckDBPyConnection) -> None:
     run = connection.execute
-    run("begin")
+    [(run_id,)] = run("select run_id from published.meta.publication").fetchall()
     for table in _tables(connection, "published"):
         if table not in CHANGED:
             _copy_if_different(connection, table)
             continue
         key, names = CHANGED[table]
-        changed = f"published.meta.{names}" if names else f"published.{table}"
-        of_this_run = "" if names else "where run_id = (select run_id from published.meta.publication)"
-        keys = f"select ({key}) from {changed} {of_this_run}"  # noqa: S608 - declared names only
-        run(f"delete from wh.{table} where ({key}) in ({keys})")  # noqa: S608 - declared names only
-        rows = of_this_run or f"where ({key}) in ({keys})"
-        run(f"insert into wh.{table} by name from published.{table} {rows}")
-    run("commit")
-    return True
+        # The run is bound as a value: then the scan skips the payloads of all rows that are not its own.
+        source = f"published.meta.{names}" if names else f"published.{table} where run_id = $run_id"
+        values = {} if names else {"run_id": run_id}
+        keys = f"select ({key}) from {source}"  # noqa: S608 - declared names only
+        rows = f"published.{table} where ({key}) in ({keys})" if names else source
+        run(f"delete from wh.{table} where ({key}) in ({keys})", values)  # noqa: S608 - declared names only
+        run(f"insert into wh.{table} by name from {rows}", values)
 
 
 def record_publication(
@@ -115,12 +130,30 @@ def forget_publication(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _fits(connection: duckdb.DuckDBPyConnection) -> bool:
-    shapes = [_shape(connection, name) for name in ("wh", "published")]
+    shapes = [_shape(connection, name) for name in _BOTH]
     if shapes[0] != shapes[1] or "meta.publication" not in _tables(connection, "published"):
+        return False
+    # A migration may have changed rows without their run's id.
+    versions = [connection.execute(f"from {name}.meta.schema_version order by all").fetchall() for name in _BOTH]
+    if versions[0] != versions[1]:
         return False
     before = connection.execute("select run_id from wh.meta.publication").fetchall()
     after = connection.execute("select base_run_id, is_full from published.meta.publication").fetchall()
     return bool(before) and after == [(before[0][0], False)]
+
+
+def _changed_share(connection: duckdb.DuckDBPyConnection) -> float:
+    changed = "(run_id = (select run_id from published.meta.publication))::integer"
+    [(share,)] = connection.execute(f"select avg({changed}) from published.raw.observations").fetchall()  # noqa: S608 - constants
+    return float(share or 0)
+
+
+def _counts(connection: duckdb.DuckDBPyConnection, database: str, table: str) -> list[tuple[int, int]]:
+    """How many rows there are, and how many of them are deleted softly; none where there is no such table."""
+    if table not in _tables(connection, database):
+        return []
+    deleted = "count(deleted_at)" if table.startswith("raw.") else "0"
+    return connection.execute(f"select count(*), {deleted} from {database}.{table}").fetchall()  # noqa: S608 - declared names only
 
 
 def _shape(connection: duckdb.DuckDBPyConnection, database: str) -> list[tuple[str, ...]]:
