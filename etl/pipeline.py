@@ -166,7 +166,8 @@ class _Sync:
             self._stage("plan")
             plans = self._plans(sources)
             urls = {source.project_id: source.client.base_url for source in sources}
-            with self._warehouse.building(now=self._now, from_empty=self._starts_empty) as build:
+            memory_mb = self._settings.definitions.sync.memory_mb
+            with self._warehouse.building(now=self._now, from_empty=self._starts_empty, memory_mb=memory_mb) as build:
                 loader = Loader(
                     build.connection,
                     self.report.run_id,

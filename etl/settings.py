@@ -50,6 +50,7 @@ class SyncSettings:
     concurrency: int = at_least(1, 4)
     page_size: int = at_least(0, 0)  # 0: the largest page that each endpoint allows for what is asked
     payloads: bool = True
+    memory_mb: int = at_least(300, 400)  # of the engine; the process takes about 130 MB more
     timeout_seconds: float = at_least(1, 60.0)
     landing_days: float = at_least(0, 7.0)
     landing_gigabytes: float = at_least(0, 5.0)

@@ -19,6 +19,8 @@ from etl.warehouse.migrate import check_version
 
 STORAGE_VERSION = "v1.4.0"  # what DuckDB 1.4 and later can open; a 2.0 default file is unreadable by 1.5
 PRIVATE_MODE = 0o600
+MEMORY_MB = 400
+MOST_THREADS = 4  # each holds blocks of its own; more would need a higher limit
 CLOSED: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -101,13 +103,19 @@ def is_open_here(path: Path) -> bool:
     return False
 
 
-def open_workspace(spill: Path) -> duckdb.DuckDBPyConnection:
+def open_workspace(spill: Path, *, memory_mb: int) -> duckdb.DuckDBPyConnection:
     """A connection of its own, in memory, to which a warehouse file is attached and detached.
 
     Args:
         spill: a folder for what doesn't fit into memory.
+        memory_mb: what the engine may hold; the process takes about 130 MB more.
     """
-    return duckdb.connect(":memory:", config={**CLOSED, "temp_directory": str(spill)})
+    bounds: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": f"{memory_mb}MB",
+        "threads": min(MOST_THREADS, os.cpu_count() or 1),
+        "temp_directory": str(spill),
+    }
+    return duckdb.connect(":memory:", config={**CLOSED, **bounds})
 
 
 def attach_published(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

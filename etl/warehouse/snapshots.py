@@ -25,6 +25,7 @@ import duckdb
 from etl.errors import WarehouseError
 from etl.warehouse import spare as spare_file
 from etl.warehouse.attach import (
+    MEMORY_MB,
     attach_build,
     attach_published,
     beside,
@@ -66,8 +67,8 @@ class Build:
         is_secret: what was stored before must be gone: the file is written anew, and older snapshots are dropped.
     """
 
-    def __init__(self, warehouse: Warehouse, path: Path, base: Snapshot | None, now: datetime) -> None:
-        self.connection = open_workspace(path.with_name("spill"))
+    def __init__(self, warehouse: Warehouse, path: Path, base: Snapshot | None, now: datetime, memory_mb: int) -> None:
+        self.connection = open_workspace(path.with_name("spill"), memory_mb=memory_mb)
         self.base = base
         self.is_writable = False
         self.is_secret = False
@@ -182,7 +183,7 @@ class Warehouse:
         return max(older, key=lambda each: each.number, default=None)
 
     @contextlib.contextmanager
-    def building(self, *, now: datetime, from_empty: bool = False) -> Iterator[Build]:
+    def building(self, *, now: datetime, from_empty: bool = False, memory_mb: int = MEMORY_MB) -> Iterator[Build]:
         """The current snapshot to compare with, and to change after ``make_writable``; brought to this schema.
 
         What was built is gone at the end of the block unless ``publish`` was called.
@@ -190,6 +191,7 @@ class Warehouse:
         Args:
             now: naive UTC, recorded with applied migrations.
             from_empty: leave the current data out.
+            memory_mb: what the engine may hold; the rest goes to the disk.
 
         Raises:
             SchemaMismatch: the current snapshot is newer than this code.
@@ -199,7 +201,8 @@ class Warehouse:
             self.recover()
             _make_folder(self.path, FOLDER_MODE)
             _make_folder(self._building, BUILDING_MODE)
-            build = Build(self, self._building / "next.duckdb", None if from_empty else self.current(), now)
+            base = None if from_empty else self.current()
+            build = Build(self, self._building / "next.duckdb", base, now, memory_mb)
             try:
                 build.attach()
                 yield build

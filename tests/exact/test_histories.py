@@ -79,7 +79,7 @@ def prove_that_a_rebuild_changes_nothing(play: Play) -> None:
 def _copy(play: Play) -> Iterator[duckdb.DuckDBPyConnection]:
     """The published snapshot in memory, to be changed."""
     path = (play.site.settings.warehouse / "current.duckdb").resolve()
-    with contextlib.closing(open_workspace(play.home / "spill")) as connection:
+    with contextlib.closing(open_workspace(play.home / "spill", memory_mb=400)) as connection:
         attach_published(connection, path)
         connection.execute("use memory")
         connection.execute("copy from database wh to memory")
