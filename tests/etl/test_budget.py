@@ -14,7 +14,7 @@ import pytest
 from etl.budget import PLANS, Need, Plan, Traffic, need
 from etl.doctor import Check, run_checks
 from etl.langfuse.client import Client
-from etl.langfuse.limiter import Limiter
+from etl.outside import Outside
 from etl.pipeline import SyncOptions, sync
 from etl.progress import SilentProgress
 from etl.sandbox.cloud import PLANS as LIMITS
@@ -110,9 +110,8 @@ def measure(home: Path, monkeypatch: pytest.MonkeyPatch, plan: str, traces_per_d
         return inner.handle_request(request)
 
     transport = httpx.MockTransport(answer)
-    client = functools.partial(Client, transport=transport, sleep=clock.sleep, clock=clock)
-    monkeypatch.setattr("etl.pipeline.Client", client)
-    monkeypatch.setattr("etl.pipeline.Limiter", functools.partial(Limiter, clock=clock))
+    outside = functools.partial(Outside, transport=transport, sleep=clock.sleep, clock=clock)
+    monkeypatch.setattr("etl.pipeline.Outside", outside)
     environ = {"TRACEHOUSE_HOME": str(home), "LANGFUSE_BASE_URL": "https://cloud.langfuse.com"}
     settings = load_settings({**environ, "LANGFUSE_PUBLIC_KEY": PUBLIC_KEY, "LANGFUSE_SECRET_KEY": SECRET_KEY}, home)
     definitions = settings.definitions

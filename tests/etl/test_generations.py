@@ -14,6 +14,7 @@ import pytest
 from etl.langfuse.capabilities import Capabilities, detect
 from etl.langfuse.client import Client
 from etl.langfuse.limiter import Limiter
+from etl.outside import Outside
 from etl.pipeline import SyncOptions, SyncReport, sync
 from etl.progress import SilentProgress
 from etl.sandbox.cloud import Cloud
@@ -78,8 +79,8 @@ def settings_of(home: Path, base_url: str) -> Settings:
 
 
 def run(settings: Settings, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, now: datetime = NOW) -> SyncReport:
-    client = functools.partial(Client, transport=direct_transport(sandbox), sleep=lambda _: None)
-    monkeypatch.setattr("etl.pipeline.Client", client)
+    outside = functools.partial(Outside, transport=direct_transport(sandbox), sleep=lambda _: None)
+    monkeypatch.setattr("etl.pipeline.Outside", outside)
     sandbox.seen.clear()
     return sync(settings, now=now, options=SyncOptions(), progress=SilentProgress(), stop=threading.Event())
 

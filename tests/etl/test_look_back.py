@@ -19,6 +19,7 @@ from etl.langfuse.capabilities import detect
 from etl.langfuse.client import Client, iso
 from etl.langfuse.limiter import Limiter
 from etl.load import Counts
+from etl.outside import Outside
 from etl.pipeline import SyncOptions, SyncReport, sync
 from etl.plan import Window
 from etl.planning import EntityPlan, ProjectPlan
@@ -50,8 +51,8 @@ class Site:
     def serve(self, sandbox: Sandbox) -> None:
         """Another server at the same address, or the same one after an upgrade."""
         self.sandbox = sandbox
-        client = functools.partial(Client, transport=direct_transport(sandbox), sleep=lambda _: None)
-        self.monkeypatch.setattr("etl.pipeline.Client", client)
+        outside = functools.partial(Outside, transport=direct_transport(sandbox), sleep=lambda _: None)
+        self.monkeypatch.setattr("etl.pipeline.Outside", outside)
 
     def configure(self, **changes: Any) -> None:
         known = self.settings.definitions
