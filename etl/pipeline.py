@@ -31,7 +31,7 @@ from etl.load import BATCH_BYTES, Counts, Loader
 from etl.lock import hold
 from etl.logs import log_to_file
 from etl.outside import Outside
-from etl.planning import ENTITIES, Key, Memory, ProjectPlan, plan_project
+from etl.planning import ENTITIES, Key, Memory, ProjectPlan, begin_anew, plan_project
 from etl.progress import Progress
 from etl.redaction import Redactor, remember_rules, rules_changed
 from etl.report import Status, SyncOptions, SyncReport
@@ -293,7 +293,8 @@ class _Sync:
         self._stage("fetch")
         projects = {plan.source.project_id for plan in plans}
         self._load(loader, projects)  # what an earlier run has landed and not published
-        tasks = [task for plan in plans for task in plan.tasks] + self._compare(plans, rereading)
+        tasks = [task for plan in plans for task in plan.tasks]
+        tasks += self._compare(plans, rereading, tasks)
         sources = {plan.source.project_id: plan.source for plan in plans}
         read_before = _read_before(plans)
         changed = set(rereading.changed)  # their light form was looked at
@@ -316,7 +317,7 @@ class _Sync:
         sync = self._settings.definitions.sync
         return Fetcher(landing, sync, self._progress, self._stop, self._clients, self._errors)
 
-    def _compare(self, plans: list[ProjectPlan], rereading: Rereading) -> list[Task]:
+    def _compare(self, plans: list[ProjectPlan], rereading: Rereading, resumed: list[Task]) -> list[Task]:
         """What has to be read in full, after what was read before has been read again in its light form."""
         light = light_landing(self._landing)
         sources = {plan.source.project_id: plan.source for plan in plans}
@@ -325,7 +326,10 @@ class _Sync:
             source = sources[slice_.project_id]
             found = rereading.compare(slice_, light.paths(slice_), source)
             light.discard(slice_)
-            changed += [Task(source, each) for each in found if not self._landing.progress(each).is_complete]
+            # Landed by an earlier run or begun by it: read anew, the server has another version now.
+            self._loaded = [each for each in self._loaded if each not in set(found)]
+            begin_anew(self._landing, found, resumed)
+            changed += [Task(source, each) for each in found]
             for each in found:
                 self._progress.planned(each.entity, slices=1, rows=None)
         if self._stop.is_set():
@@ -359,7 +363,7 @@ class _Sync:
             return False
         build.make_writable()
         as_of = advance.write(build.connection, run_id=report.run_id, now=self._now, is_demo=self._options.is_demo)
-        self._stage("model")
+        self._next("model")
         modelled = transform(build.connection, definitions, as_of)
         record_publication(
             build.connection,
@@ -367,10 +371,10 @@ class _Sync:
             base_run_id=self._base.run_id if self._base else None,
             is_full=modelled.is_full,
         )
-        self._stage("check")
+        self._next("check")
         report.warnings += [str(failure) for failure in run_checks(build.connection)]
         report.is_suspicious = bool(report.warnings) or any(each.quarantined for each in loader.counts.values())
-        self._stage("publish")
+        self._next("publish")
         report.snapshot = build.publish().number
         return True
 
@@ -443,6 +447,12 @@ class _Sync:
         )
         self._state.finish(run, checked)
         LOG.info("run=%s status=%s seconds=%.1f snapshot=%s", run.run_id, status, seconds, run.snapshot)
+
+    def _next(self, name: str) -> None:
+        """Go on to a stage, unless a stop was asked for: what is landed is loaded by the next run."""
+        if self._stop.is_set():
+            raise self._interrupted()
+        self._stage(name)
 
     def _stage(self, name: str) -> None:
         LOG.info("run=%s stage=%s", self.report.run_id, name)

@@ -125,7 +125,7 @@ def plan_project(
         entities.append(planned.entity_plan())
         slices = planned.full_slices()
         if not options.dry_run:
-            _begin_anew(landing, slices, tasks)
+            begin_anew(landing, slices, tasks)
         tasks += [Task(source, each) for each in slices]
         light_tasks += [Task(source, each) for each in planned.light_slices()]
         count = sum(task.slice.entity == entity for task in tasks)
@@ -278,7 +278,7 @@ def _landed(
     return seen, tasks
 
 
-def _begin_anew(landing: Landing, planned: Sequence[Slice], resumed: list[Task]) -> None:
+def begin_anew(landing: Landing, planned: Sequence[Slice], resumed: list[Task]) -> None:
     """Drop what is landed of slices that are read again: they may have changed, and only one may write a folder."""
     again = set(planned)
     for slice_ in again & ({task.slice for task in resumed} | {landed.slice for landed in landing.pending()}):

@@ -38,7 +38,7 @@ def one_metric(page: Page, readout: Readout) -> None:
         return
     chosen_in_address("metric", names, names[0])
     metric = st.selectbox(
-        "Metric from nearer",
+        "One metric up close",
         names,
         key="metric",
         on_change=keep_in_address,

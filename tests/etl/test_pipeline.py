@@ -409,6 +409,35 @@ def test_an_incremental_run_models_what_a_full_one_would(site: Site, tmp_path: P
             assert site.query(everything) == fresh.query(everything), mart
 
 
+class StoppingAt(SilentProgress):
+    """Asks for a stop as soon as a stage begins."""
+
+    def __init__(self, name: str, stop: threading.Event) -> None:
+        super().__init__()
+        self._name = name
+        self._stop = stop
+
+    def stage(self, name: str) -> None:
+        if name == self._name:
+            self._stop.set()
+
+
+@pytest.mark.parametrize("stage", ["load", "model", "check"])
+def test_a_stop_after_fetching_ends_the_run_at_its_next_stage(site: Site, tmp_path: Path, stage: str) -> None:
+    stop = threading.Event()
+    with pytest.raises(Interrupted) as caught:
+        site.sync(progress=StoppingAt(stage, stop), stop=stop)
+    assert caught.value.exit_code == 143
+    assert Warehouse(site.settings.warehouse).current() is None
+    before = len(site.sandbox.seen)
+    assert site.sync().status == "done"
+    paths = {seen.path for seen in site.sandbox.seen[before:]}
+    with site_of(Sandbox(tiny_world()), tmp_path / "whole") as whole:
+        whole.sync()
+        assert site.query(EVERYTHING) == whole.query(EVERYTHING)
+    assert "/v2/observations" in paths  # the probe and the newest part only; what was landed is loaded
+
+
 def test_a_reader_is_not_disturbed_by_a_run(synced: Site) -> None:
     current = Warehouse(synced.settings.warehouse).current()
     assert current is not None
