@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -158,6 +159,30 @@ def test_an_hour_that_the_clock_has_twice_is_one_bucket(make_store: Callable[...
     assert hours.rows() == [(datetime(2026, 10, 25), 1), (datetime(2026, 10, 25, 1), 2)]
     days = ask(store, "traces", grain="day", zone=LISBON, window=window).frame
     assert days.rows() == [(datetime(2026, 10, 25), 3)]
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("Europe/Lisbon", datetime(2026, 3, 29, 1)),
+        ("America/Sao_Paulo", datetime(2018, 11, 4, 3)),  # midnight is skipped
+        ("America/Sao_Paulo", datetime(2019, 2, 17, 2)),  # the day before gets a second last hour
+        ("Australia/Lord_Howe", datetime(2026, 4, 4, 15)),  # half an hour back
+        ("Australia/Lord_Howe", datetime(2026, 10, 3, 15, 30)),  # half an hour forward
+    ],
+)
+@pytest.mark.parametrize("grain", ["hour", "day"])
+def test_each_row_is_in_the_bucket_that_its_wall_clock_says(
+    make_store: Callable[..., Store], name: str, change: datetime, grain: str
+) -> None:
+    zone = ZoneInfo(name)
+    times = [change + timedelta(minutes=10 * step) for step in range(-90, 90)]
+    store = make_store(traces=[{"trace_id": f"t{index}", "start_time": time} for index, time in enumerate(times)])
+    window = Window(times[0], times[-1] + timedelta(minutes=1))
+    found = ask(store, "traces", grain=grain, zone=zone, window=window).frame
+    clocks = [time.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None, minute=0) for time in times]
+    wanted = Counter(clock.replace(hour=0) if grain == "day" else clock for clock in clocks)
+    assert found.rows() == sorted(wanted.items())
 
 
 def test_buckets_of_the_period_before_lie_on_those_of_the_period(make_store: Callable[..., Store]) -> None:
