@@ -39,13 +39,16 @@ TARGETS: Mapping[tuple[str, str], Target] = {
     ("traces", "legacy"): Target("observations", "type_traces_legacy"),
     **{
         (name, family): Target(name, f"type_{name}")
-        for name in ("scores", "sessions", "models", "score_configs", "projects")
+        for name in (
+            *("scores", "sessions", "models", "score_configs", "projects"),
+            *("datasets", "dataset_items", "experiments"),
+        )
         for family in ("modern", "legacy")
     },
 }
 """By (entity, family) of a slice."""
 
-REFERENCES = frozenset({"models", "score_configs"})
+REFERENCES = frozenset({"models", "score_configs", "datasets", "dataset_items", "experiments"})
 """Lists that are read whole: what a new reading leaves out is gone."""
 
 
@@ -91,6 +94,7 @@ class Loader:
         base_urls: project id -> server, stored with the project.
         before_write: called before each change to the warehouse.
         payloads: input and output of observations are stored as well.
+        max_payload_kb: longer inputs and outputs are cut, with a mark that says so; 0: none is.
         redactor: takes personal data out of what is stored and of the quarantine.
         counts: by entity.
     """
@@ -102,6 +106,7 @@ class Loader:
     before_write: Callable[[], None] = lambda: None
     payloads: bool = True
     redactor: Redactor | None = None
+    max_payload_kb: int = 0
     counts: dict[str, Counts] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -124,6 +129,12 @@ class Loader:
         for batch in _batches(ordered):
             self._load_batch(batch)
 
+    def new_fields(self) -> list[str]:
+        """One line per entity whose records had fields for the first time that this version doesn't know."""
+        query = "select entity, list(distinct field order by field) from meta.unknown_fields where first_run_id = $1"
+        found = self.connection.execute(f"{query} group by entity order by entity", [self.run_id]).fetchall()
+        return [f"{entity} have fields that are new here and not stored: {', '.join(names)}" for entity, names in found]
+
     def _load_batch(self, batch: _Batch) -> None:
         target = TARGETS[batch.entity, batch.family]
         run = self.connection.execute
@@ -139,6 +150,8 @@ class Loader:
         run(f"insert into incoming by name {_statement(target.statement)}")
         if target.table == "observations" and not self.payloads:
             run("update incoming set input = null, output = null")
+        elif target.table == "observations" and self.max_payload_kb:
+            run(_statement("cut_payloads"), {"most": self.max_payload_kb * 1000})
         run(_statement("reject"))
         if self.redactor is not None:
             self.redactor.apply(self.connection, target.table)

@@ -31,6 +31,12 @@ _MODELS = """
 _SCORE_CONFIGS = """
     id projectId name dataType isArchived minValue maxValue categories description createdAt updatedAt
 """
+_DATASETS = "id name description metadata inputSchema expectedOutputSchema projectId createdAt updatedAt"
+_DATASET_ITEMS = """
+    id status input expectedOutput metadata sourceTraceId sourceObservationId datasetId datasetName createdAt updatedAt
+    mediaReferences projectId
+"""
+_EXPERIMENTS = "id name description startTime endTime itemCount datasetId metadata scores projectId"
 _PROJECTS = "id name organization metadata retentionDays"
 
 KNOWN_FIELDS: Mapping[str, frozenset[str]] = {
@@ -41,4 +47,7 @@ KNOWN_FIELDS: Mapping[str, frozenset[str]] = {
     "models": frozenset(_MODELS.split()),
     "score_configs": frozenset(_SCORE_CONFIGS.split()),
     "projects": frozenset(_PROJECTS.split()),
+    "datasets": frozenset(_DATASETS.split()),
+    "dataset_items": frozenset(_DATASET_ITEMS.split()),
+    "experiments": frozenset(_EXPERIMENTS.split()),
 }

@@ -31,7 +31,7 @@ from etl.load import BATCH_BYTES, Counts, Loader
 from etl.lock import hold
 from etl.logs import log_to_file
 from etl.outside import Outside
-from etl.planning import ENTITIES, Key, Memory, ProjectPlan, begin_anew, plan_project
+from etl.planning import ALL_ENTITIES, Key, Memory, ProjectPlan, begin_anew, plan_project
 from etl.progress import Progress
 from etl.redaction import Redactor, remember_rules, rules_changed
 from etl.report import Status, SyncOptions, SyncReport
@@ -95,9 +95,9 @@ def sync(
 
 
 def _check_entities(entities: tuple[str, ...] | None) -> None:
-    unknown = [name for name in entities or () if name not in ENTITIES]
+    unknown = [name for name in entities or () if name not in ALL_ENTITIES]
     if unknown:
-        raise ConfigError(f"{unknown[0]!r} is not an entity", hint=f"Choose among {', '.join(ENTITIES)}")
+        raise ConfigError(f"{unknown[0]!r} is not an entity", hint=f"Choose among {', '.join(ALL_ENTITIES)}")
 
 
 class _Sync:
@@ -176,6 +176,7 @@ class _Sync:
                     before_write=build.make_writable,
                     payloads=self._settings.definitions.sync.payloads,
                     redactor=self._redactor,
+                    max_payload_kb=self._settings.definitions.sync.max_payload_kb,
                 )
                 self._tighten(build)
                 self.report.entities = loader.counts
@@ -372,8 +373,9 @@ class _Sync:
             is_full=modelled.is_full,
         )
         self._next("check")
-        report.warnings += [str(failure) for failure in run_checks(build.connection)]
-        report.is_suspicious = bool(report.warnings) or any(each.quarantined for each in loader.counts.values())
+        failures = [str(failure) for failure in run_checks(build.connection)]
+        report.warnings += [*failures, *loader.new_fields()]
+        report.is_suspicious = bool(failures) or any(each.quarantined for each in loader.counts.values())
         self._next("publish")
         report.snapshot = build.publish().number
         return True

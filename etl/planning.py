@@ -17,10 +17,11 @@ from etl.langfuse import source as langfuse
 from etl.plan import SECOND_LOOK_AFTER, Reach, Volume, Window, depth, hours_of, lookback, plan, whole, window
 from etl.progress import Progress
 from etl.report import SyncOptions
-from etl.settings import SyncSettings
+from etl.settings import OPTIONAL_ENTITIES, SyncSettings
 from etl.state import Missing
 
 ENTITIES = ("observations", "traces", "scores", "sessions", "models", "score_configs", "projects")
+ALL_ENTITIES = (*ENTITIES, *OPTIONAL_ENTITIES)
 MOST_FOLLOW_UPS = 4
 """Hours that one run looks at again only because something was missing there, per entity."""
 
@@ -108,11 +109,15 @@ def plan_project(
         Interrupted: a stop was asked for.
     """
     families: dict[str, str] = dict(langfuse.entities(source.capabilities))
-    wanted = [name for name in ENTITIES if options.entities is None or name in options.entities]
+    asked = options.entities if options.entities is not None else (*ENTITIES, *settings.optional)
+    wanted = [name for name in ALL_ENTITIES if name in asked]
     seen, tasks = _landed(source, landing, families, wanted, options)
     light_tasks: list[Task] = []
     entities = []
     for entity in wanted:
+        if not langfuse.is_offered(source.capabilities, entity):
+            progress.warn(f"{source.name}: this server has no {entity}; they came with generation 4")
+            continue
         if entity in langfuse.REFERENCE_PATHS:
             tasks.append(Task(source, whole(project_id=source.project_id, entity=entity, now=now)))
             progress.planned(entity, slices=1, rows=None)

@@ -46,10 +46,14 @@ alone: name their place in ``paths``, or a pattern of your own.
 TEXTS: Mapping[str, tuple[str, ...]] = {
     "observations": ("name", "trace_name", "status_message", "input", "output"),
     "scores": ("comment", "string_value"),
+    "datasets": ("description",),
+    "dataset_items": ("input", "expected_output"),
 }
 JSONS: Mapping[str, tuple[str, ...]] = {
     "observations": ("metadata", "model_parameters"),
     "scores": ("metadata",),
+    "datasets": ("metadata",),
+    "dataset_items": ("metadata",),
 }
 IDS: Mapping[str, tuple[str, ...]] = {
     "observations": ("user_id", "session_id"),
@@ -139,7 +143,7 @@ class Redactor:
         """Redact what is stored already, and say how many rows that changed."""
         run = connection.execute
         changed = 0
-        for table in IDS:
+        for table in dict.fromkeys([*TEXTS, *IDS]):
             parts = self._parts(table)
             differs = " or ".join(f"{column} is distinct from {expression}" for column, expression in parts.items())
             sets = ", ".join(f"{column} = {expression}" for column, expression in parts.items())

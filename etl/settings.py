@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from etl.config_file import read_definitions
 from etl.errors import ConfigError
 
+OPTIONAL_ENTITIES = ("datasets", "dataset_items", "experiments")
 DEFAULT_BASE_URL = "https://cloud.langfuse.com"
 
 
@@ -50,6 +51,8 @@ class SyncSettings:
     concurrency: int = at_least(1, 4)
     page_size: int = at_least(0, 0)  # 0: the largest page that each endpoint allows for what is asked
     payloads: bool = True
+    optional: tuple[str, ...] = ()  # datasets, dataset_items, experiments
+    max_payload_kb: int = at_least(0, 0)  # of one input or output; 0: whatever its size
     memory_mb: int = at_least(300, 400)  # of the engine; the process takes about 130 MB more
     timeout_seconds: float = at_least(1, 60.0)
     landing_days: float = at_least(0, 7.0)
@@ -272,6 +275,7 @@ def load_settings(environ: Mapping[str, str], cwd: Path) -> Settings:
     definitions = read_definitions(Definitions, config_path, home / "saved.toml")
     _check_timezone(definitions.display.timezone, config_path)
     _check_pattern(definitions.outcome.escalation_pattern, config_path)
+    _check_optional(definitions.sync.optional, config_path)
     return Settings(
         home=home,
         warehouse=_absolute(warehouse_address, cwd),
@@ -311,6 +315,15 @@ def _check_timezone(name: str, config_path: Path | None) -> None:
             f"{config_path}: [display] timezone is {name!r}, which is no zone of the IANA database",
             hint='Use a name like "Europe/Lisbon" or "UTC"',
         ) from error
+
+
+def _check_optional(names: tuple[str, ...], config_path: Path | None) -> None:
+    unknown = [name for name in names if name not in OPTIONAL_ENTITIES]
+    if unknown:
+        raise ConfigError(
+            f"{config_path}: [sync] optional names {unknown[0]!r}, which is no optional entity",
+            hint=f"Choose among {', '.join(OPTIONAL_ENTITIES)}",
+        )
 
 
 def _check_pattern(pattern: str, config_path: Path | None) -> None:

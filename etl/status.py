@@ -9,7 +9,9 @@ from datetime import datetime
 from importlib import resources
 from typing import Any
 
-from etl.settings import Settings
+import duckdb
+
+from etl.settings import OPTIONAL_ENTITIES, Settings
 from etl.state import Run, State
 from etl.warehouse.snapshots import Warehouse, open_reader
 
@@ -72,6 +74,7 @@ def read_status(settings: Settings, *, now: datetime) -> Status:
         as_of = connection.execute("select as_of, is_demo from meta.as_of").fetchone()
         query = (resources.files("etl.state_sql") / "entities.sql").read_text(encoding="utf-8")
         rows = connection.execute(query).fetchall()
+        rows += _optional_rows(connection)
     entities = {
         entity: EntityFacts(count, watermark, max(filter(None, (watermark, checked.get(entity))), default=None), bad)
         for entity, count, watermark, bad in rows
@@ -80,6 +83,16 @@ def read_status(settings: Settings, *, now: datetime) -> Status:
     lag_s = max((now - min(moments)).total_seconds(), 0.0) if moments else None
     facts = SnapshotFacts(current.number, as_of[0], current.path.stat().st_size, as_of[1]) if as_of else None
     return Status(facts, entities, runs, lag_s, last_success)
+
+
+def _optional_rows(connection: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+    """Entities that are only read where somebody asks for them; none in a warehouse from before they could be."""
+    rows = []
+    for entity in OPTIONAL_ENTITIES:
+        with contextlib.suppress(duckdb.CatalogException):
+            [(count,)] = connection.execute(f"select count(*) from raw.{entity}").fetchall()  # noqa: S608 - declared names
+            rows += [(entity, count, None, 0)] if count else []
+    return rows
 
 
 def _state(settings: Settings) -> tuple[list[Run], datetime | None, dict[str, datetime]]:

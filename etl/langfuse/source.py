@@ -8,12 +8,21 @@ from collections.abc import Callable
 from etl.landing import Landing, Slice
 from etl.langfuse import legacy, modern
 from etl.langfuse.capabilities import Capabilities, Family
-from etl.langfuse.client import Client
-from etl.langfuse.walk import PAGE_STYLE_LIMIT, Walk, by_page
+from etl.langfuse.client import Client, iso
+from etl.langfuse.walk import PAGE_STYLE_LIMIT, PageSize, Walk, by_cursor, by_page
 from etl.plan import Volume, Window
 
-REFERENCE_PATHS = {"projects": "/projects", "models": "/models", "score_configs": "/score-configs"}
-"""Lists without times, the same in every generation: read whole each time."""
+REFERENCE_PATHS = {
+    "projects": "/projects",
+    "models": "/models",
+    "score_configs": "/score-configs",
+    "datasets": "/v2/datasets",
+    "dataset_items": "/dataset-items",
+    "experiments": "/experiments",
+}
+"""Lists that are read whole each time: without times, or so short that they don't matter."""
+
+MOST_EXPERIMENTS = 100
 
 
 LIGHT_FORMS = {("observations", "modern"): modern.VERSIONS, ("traces", "legacy"): legacy.VERSIONS}
@@ -31,6 +40,11 @@ def entities(capabilities: Capabilities) -> dict[str, Family]:
     if capabilities.score_route == "/v3/scores":
         families["scores"] = "modern"
     return families
+
+
+def is_offered(capabilities: Capabilities, entity: str) -> bool:
+    """Whether a server has a list at all: runs over datasets came with generation 4."""
+    return entity != "experiments" or capabilities.family == "modern"
 
 
 def measure(client: Client, capabilities: Capabilities, entity: str, window: Window) -> list[Volume] | None:
@@ -70,6 +84,9 @@ def fetch_slice(
     path = REFERENCE_PATHS.get(slice_.entity)
     if path is not None:
         walk = Walk(client, slice_, landing, stop, on_page)
+        if slice_.entity == "experiments":
+            by_cursor(walk, path, {"fromStartTime": iso(slice_.start)}, PageSize(MOST_EXPERIMENTS, MOST_EXPERIMENTS))
+            return
         by_page(walk, path, {}, limit=PAGE_STYLE_LIMIT, has_pages=False)
         return
     fetch = modern.fetch_slice if slice_.family == "modern" else legacy.fetch_slice

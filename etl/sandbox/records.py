@@ -112,6 +112,42 @@ class ScoreConfig:
 
 
 @dataclass(slots=True)
+class Dataset:
+    """One row of /v2/datasets."""
+
+    id: str
+    name: str
+    description: str
+    created: int
+
+
+@dataclass(slots=True)
+class DatasetItem:
+    """One row of /dataset-items."""
+
+    id: str
+    dataset_id: str
+    dataset_name: str
+    input: object
+    expected_output: object
+    created: int
+    source_trace_id: str = ""
+    source_observation_id: str = ""
+
+
+@dataclass(slots=True)
+class Experiment:
+    """One row of /experiments: a run over a dataset."""
+
+    id: str
+    name: str
+    start: int
+    end: int
+    item_count: int
+    dataset_id: str
+
+
+@dataclass(slots=True)
 class World:
     """Everything one project of the sandbox holds, and the totals that a warehouse of it must show.
 
@@ -132,3 +168,6 @@ class World:
     models: list[ModelDefinition]
     score_configs: list[ScoreConfig]
     truth: dict[str, object]
+    datasets: list[Dataset] = field(default_factory=list)
+    dataset_items: list[DatasetItem] = field(default_factory=list)
+    experiments: list[Experiment] = field(default_factory=list)

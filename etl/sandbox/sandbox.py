@@ -17,7 +17,7 @@ from etl.sandbox.exchange import Answer, Call, ReplyError, html, reply
 from etl.sandbox.faults import WIRE_KINDS, FaultPlan, fault_answer
 from etl.sandbox.personality import Generation, Offer, personality
 from etl.sandbox.records import Observation, World
-from etl.sandbox.routes import legacy, modern, reference, scores
+from etl.sandbox.routes import evaluations, legacy, modern, reference, scores
 from etl.sandbox.service import Handler, Route, Service
 
 PREFIX = "/api/public"
@@ -29,7 +29,7 @@ EVENTS_ONLY = (
     "v4 at: https://langfuse.com/docs/v4"
 )
 SWITCHED_OFF = "This endpoint is only available in a Langfuse v4 write mode (dual or events_only)."
-ROUTES = {route.path: route for module in (reference, modern, scores, legacy) for route in module.ROUTES}
+ROUTES = {route.path: route for module in (reference, modern, scores, legacy, evaluations) for route in module.ROUTES}
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from etl.sandbox.agents.play import Played, Stage
 from etl.sandbox.agents.spans import TraceBuilder
 from etl.sandbox.agents.support import support_session
 from etl.sandbox.effects import Effects
+from etl.sandbox.evaluations import with_evaluations
 from etl.sandbox.feedback import Feedback, score_configs
 from etl.sandbox.population import DAY_MS, Rhythm
 from etl.sandbox.price_table import definitions
@@ -80,7 +81,7 @@ def generate(*, traces: int, days: int, seed: int, end: datetime, effects: bool 
         [*(builder.trace for builder in builders), *silent], key=lambda trace: (trace.timestamp, trace.id)
     )
     scores = sorted(feedback.scores, key=lambda score: (score.timestamp, score.id, score.updated))
-    return World(
+    world = World(
         project_id=PROJECT_ID,
         project_name=PROJECT_NAME,
         seed=seed,
@@ -93,6 +94,7 @@ def generate(*, traces: int, days: int, seed: int, end: datetime, effects: bool 
         score_configs=score_configs(start_ms),
         truth=count_truth(all_traces, observations, scores),
     )
+    return with_evaluations(world)
 
 
 def _stage(traces: int, seed: int, start: int, end: int, *, enabled: bool) -> Stage:

@@ -75,6 +75,4 @@ ROUTES = (
     Route("/models", {"GET": list_models}, "general", item={"GET": get_model}),
     Route("/score-configs", {"GET": list_score_configs}, "general", item={"GET": get_score_config}),
     Route("/comments", {"GET": list_comments}, "general"),
-    Route("/v2/datasets", {"GET": list_nothing}, "datasets"),
-    Route("/dataset-items", {"GET": list_nothing}, "datasets"),
 )
