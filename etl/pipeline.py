@@ -14,7 +14,6 @@ import contextlib
 import functools
 import logging
 import secrets
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -23,19 +22,20 @@ from datetime import datetime, timedelta
 from etl import deletions
 from etl.checks import run_checks
 from etl.errors import ApiError, AuthError, ConfigError, Interrupted, TracehouseError
-from etl.fetch import Fetcher, Source, Task
-from etl.landing import Landing, Slice
+from etl.fetch import Source
+from etl.landing import Landing
 from etl.langfuse.capabilities import Capabilities, detect
 from etl.langfuse.client import Client
-from etl.load import BATCH_BYTES, Counts, Loader
+from etl.load import Counts, Loader
 from etl.lock import hold
 from etl.logs import log_to_file
 from etl.outside import Outside
-from etl.planning import ALL_ENTITIES, Key, Memory, ProjectPlan, begin_anew, plan_project
+from etl.planning import ALL_ENTITIES, Key, Memory, ProjectPlan, plan_project
 from etl.progress import Progress
+from etl.reading import Reading, interrupted
 from etl.redaction import Redactor, remember_rules, rules_changed
 from etl.report import Status, SyncOptions, SyncReport
-from etl.reread import Rereading, held_rows, light_landing, looked_back
+from etl.reread import Rereading, held_rows, looked_back
 from etl.settings import Credentials, Settings
 from etl.state import Checked, Missing, Run, State
 from etl.totals import shortfalls
@@ -129,7 +129,8 @@ class _Sync:
         self._landing = Landing(settings.landing, clock=outside.today)
         self._clients: list[Client] = []
         self._errors: list[ApiError] = []
-        self._loaded: list[Slice] = []
+        sync = settings.definitions.sync
+        self._reading = Reading(self._landing, sync, progress, stop, self._clients, self._errors)
         self._base: Base | None = None
         self._starts_empty = False
         self._looked_back: list[Key] = []
@@ -183,10 +184,13 @@ class _Sync:
                 for entity in (each.entity for plan in plans for each in plan.entities):
                     loader.counts.setdefault(entity, Counts())
                 rereading = Rereading(build.connection, self._now)
-                self._fetch_and_load(plans, loader, rereading)
-                self._raise_if_nothing(bool(self._loaded))
+                self._stage("fetch")
+                self._reading.run(plans, loader, rereading)
+                self._next("load")
+                self._reading.load_rest(plans, loader)
+                self._raise_if_nothing(bool(self._reading.loaded))
                 self._settle(plans, loader, rereading)
-                advance = Advance(plans, self._loaded)
+                advance = Advance(plans, self._reading.loaded)
                 is_published = self._publish(build, loader, advance)
                 self.report.warnings += rereading.warnings
             self._stage("finish")
@@ -216,7 +220,7 @@ class _Sync:
                     LOG.warning("project=%s error=%s", credentials.project_name, error)
                     self._errors.append(error)
                 except Interrupted as error:
-                    raise self._interrupted() from error
+                    raise interrupted(self._stop) from error
             if not sources:
                 raise self._errors[0]
             versions = {f"{each.capabilities.family} {each.capabilities.version}".strip() for each in sources}
@@ -274,7 +278,7 @@ class _Sync:
                     progress=self._progress,
                 )
             except Interrupted as error:
-                raise self._interrupted() from error
+                raise interrupted(self._stop) from error
             except ApiError as error:
                 self._errors.append(error)
                 continue
@@ -290,71 +294,17 @@ class _Sync:
                 known[key] = max(known[key], checked.until)
         return known
 
-    def _fetch_and_load(self, plans: list[ProjectPlan], loader: Loader, rereading: Rereading) -> None:
-        self._stage("fetch")
-        projects = {plan.source.project_id for plan in plans}
-        self._load(loader, projects)  # what an earlier run has landed and not published
-        tasks = [task for plan in plans for task in plan.tasks]
-        tasks += self._compare(plans, rereading, tasks)
-        sources = {plan.source.project_id: plan.source for plan in plans}
-        read_before = _read_before(plans)
-        changed = set(rereading.changed)  # their light form was looked at
-        waiting = 0
-        for slice_ in self._fetcher(self._landing).run(sorted(tasks, key=lambda task: task.slice.end, reverse=True)):
-            if slice_ not in changed and slice_.end <= read_before.get(
-                (slice_.project_id, slice_.entity), slice_.start
-            ):
-                rereading.look(slice_, self._landing.paths(slice_), sources[slice_.project_id])
-            waiting += sum(path.stat().st_size for path in self._landing.paths(slice_))
-            if waiting >= BATCH_BYTES and not self._stop.is_set():
-                self._load(loader, projects)
-                waiting = 0
-        if self._stop.is_set():
-            raise self._interrupted()
-        self._stage("load")
-        self._load(loader, projects)
-
-    def _fetcher(self, landing: Landing) -> Fetcher:
-        sync = self._settings.definitions.sync
-        return Fetcher(landing, sync, self._progress, self._stop, self._clients, self._errors)
-
-    def _compare(self, plans: list[ProjectPlan], rereading: Rereading, resumed: list[Task]) -> list[Task]:
-        """What has to be read in full, after what was read before has been read again in its light form."""
-        light = light_landing(self._landing)
-        sources = {plan.source.project_id: plan.source for plan in plans}
-        changed: list[Task] = []
-        for slice_ in self._fetcher(light).run([task for plan in plans for task in plan.light_tasks]):
-            source = sources[slice_.project_id]
-            found = rereading.compare(slice_, light.paths(slice_), source)
-            light.discard(slice_)
-            # Landed by an earlier run or begun by it: read anew, the server has another version now.
-            self._loaded = [each for each in self._loaded if each not in set(found)]
-            begin_anew(self._landing, found, resumed)
-            changed += [Task(source, each) for each in found]
-            for each in found:
-                self._progress.planned(each.entity, slices=1, rows=None)
-        if self._stop.is_set():
-            raise self._interrupted()
-        return changed
-
     def _settle(self, plans: list[ProjectPlan], loader: Loader, rereading: Rereading) -> None:
         """Judge what was missing, and hold a first reading against the server's totals."""
         if not self._options.is_demo:
             deletions.begin(loader.connection, self._state.missing())
             self._missing = deletions.settle(loader)
-        self._looked_back = looked_back(plans, self._loaded, rereading)
+        self._looked_back = looked_back(plans, self._reading.loaded, rereading)
         if not self._errors:
             try:
                 rereading.warnings += shortfalls(plans, loader.counts)
             except Interrupted as error:
-                raise self._interrupted() from error
-
-    def _load(self, loader: Loader, projects: set[str]) -> None:
-        known = set(self._loaded)
-        pending = [each for each in self._landing.pending() if each.slice.project_id in projects]
-        fresh = [each for each in pending if each.slice not in known]
-        loader.load(fresh)
-        self._loaded += [each.slice for each in fresh]
+                raise interrupted(self._stop) from error
 
     def _publish(self, build: Build, loader: Loader, advance: Advance) -> bool:
         """Finish the build and swap it in; nothing of that when nothing changed, rows or rules."""
@@ -402,10 +352,10 @@ class _Sync:
         """Keep what was loaded for its days; of a project with redaction nothing stays."""
         sync = self._settings.definitions.sync
         if self._redactor is None:
-            self._landing.mark_loaded(self._loaded, self.report.run_id)
+            self._landing.mark_loaded(self._reading.loaded, self.report.run_id)
             self._landing.clean(self._now, sync.landing_days, sync.landing_gigabytes * GIGABYTE)
             return
-        for slice_ in self._loaded:
+        for slice_ in self._reading.loaded:
             self._landing.discard(slice_)
         self._landing.clean(self._now, keep_days=0, keep_bytes=0)
 
@@ -417,10 +367,6 @@ class _Sync:
         if not has_something:
             raise worst
         self.report.error = worst
-
-    def _interrupted(self) -> Interrupted:
-        number = getattr(self._stop, "signal_number", signal.SIGTERM)
-        return Interrupted("Stopped; what was fetched is kept", hint="Run it again to go on", signal_number=number)
 
     def _finish_report(self, status: Status) -> None:
         report = self.report
@@ -453,15 +399,9 @@ class _Sync:
     def _next(self, name: str) -> None:
         """Go on to a stage, unless a stop was asked for: what is landed is loaded by the next run."""
         if self._stop.is_set():
-            raise self._interrupted()
+            raise interrupted(self._stop)
         self._stage(name)
 
     def _stage(self, name: str) -> None:
         LOG.info("run=%s stage=%s", self.report.run_id, name)
         self._progress.stage(name)
-
-
-def _read_before(plans: list[ProjectPlan]) -> dict[Key, datetime]:
-    """The watermarks before this run."""
-    known = ((plan.source.project_id, each.entity, each.watermark) for plan in plans for each in plan.entities)
-    return {(project_id, entity): watermark for project_id, entity, watermark in known if watermark is not None}

@@ -121,7 +121,7 @@ def decompose(now: pl.DataFrame, before: pl.DataFrame, weights: dict[str, Weight
     """The parts of the change between two frames of cells, as ``app/sql/cost_bridge.sql`` makes them.
 
     A feature or a model that appears or vanishes is a matter of mix: its tokens and prices are those of the period
-    that has it. A cell that reports no tokens is priced by the call.
+    that has it. A cell that reports no tokens in one of the periods is priced by the call in both.
 
     Args:
         now: one row per ``trace_name`` and ``model`` with ``calls``, ``cost_usd`` and token sums of the period.
@@ -139,9 +139,11 @@ def decompose(now: pl.DataFrame, before: pl.DataFrame, weights: dict[str, Weight
     current, previous = fsum(now["cost_usd"].to_list()), fsum(before["cost_usd"].to_list())
     parts = _shapley(cells, weights or {})
     totals = [fsum(part.tolist()) for part in parts]
-    # What doubles round off goes to the largest part, so that the parts sum to what the totals say.
-    largest = int(np.argmax(np.abs(totals)))
-    totals[largest] += (current - previous) - fsum(totals)
+    # What doubles round off goes to the largest part, so that the parts sum to what the totals say; where parts are so
+    # large that they can't hold it, the rest goes to the smallest.
+    by_size = np.argsort(np.abs(totals))
+    for index in (by_size[-1], by_size[0]):
+        totals[index] += fsum([current, -previous, *(-value for value in totals)])
     table = cells.select(
         *_KEYS,
         (pl.col("cost_usd") - pl.col("cost_usd_before")).alias("delta_usd"),
@@ -185,7 +187,8 @@ def _factors(cells: pl.DataFrame, weights: dict[str, Weights]) -> list[tuple[Vec
         for name in ("output", "cache_read", "cache_write")
     )
     feature = cells["trace_name"].rank("dense").cast(pl.Int64).to_numpy() - 1
-    before, now = (_period(cells, suffix, feature, output, read, write) for suffix in ("_before", ""))
+    by_call = _has_no_tokens(cells, "_before", output) | _has_no_tokens(cells, "", output)
+    before, now = (_period(cells, suffix, feature, output, read, write, by_call) for suffix in ("_before", ""))
     pairs = []
     for earlier, later in zip(before, now, strict=True):
         missing_before, missing_now = np.isnan(earlier), np.isnan(later)
@@ -193,8 +196,21 @@ def _factors(cells: pl.DataFrame, weights: dict[str, Weights]) -> list[tuple[Vec
     return [(np.nan_to_num(one), np.nan_to_num(other)) for one, other in pairs]
 
 
+def _has_no_tokens(cells: pl.DataFrame, suffix: str, output: Vector) -> npt.NDArray[np.bool_]:
+    """Cells with calls of which none reports what it used."""
+    calls, input_, out = (cells[f"{name}{suffix}"].to_numpy() for name in ("calls", "input_tokens", "output_tokens"))
+    found: npt.NDArray[np.bool_] = (calls > 0) & ~(input_ + output * out > 0)
+    return found
+
+
 def _period(
-    cells: pl.DataFrame, suffix: str, feature: npt.NDArray[np.int64], output: Vector, read: Vector, write: Vector
+    cells: pl.DataFrame,
+    suffix: str,
+    feature: npt.NDArray[np.int64],
+    output: Vector,
+    read: Vector,
+    write: Vector,
+    by_call: npt.NDArray[np.bool_],
 ) -> list[Vector]:
     """The six factors of a period, NaN where it has no call to know them from."""
     sums = [cells[f"{name}{suffix}"].to_numpy().astype(float) for name in _SUMS]
@@ -206,7 +222,6 @@ def _period(
         cache = 1 - (cached / input_) * (1 - read) - (written / input_) * (1 - write)
         cache = np.where((calls > 0) & ~(input_ > 0), 1.0, cache)
         weighted = tokens[0] * cache + tokens[1]
-        by_call = (calls > 0) & ~(weighted > 0)
         tokens[0] = np.where(by_call, 1.0, tokens[0])
         tokens[1] = np.where(by_call, 0.0, tokens[1])
         cache = np.where(by_call, 1.0, cache)

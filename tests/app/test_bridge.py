@@ -57,8 +57,17 @@ def test_two_factors_share_their_product_evenly() -> None:
     assert made.parts["unit price"] == pytest.approx(15.0)
 
 
-amounts = st.floats(0, 1e6, allow_nan=False, allow_subnormal=False)
+def test_a_cell_that_stops_reporting_tokens_is_priced_by_the_call() -> None:
+    before = cells(("f", "a", 1, 47_749.0, 0, 0, 0, 0))
+    made = decompose(cells(("f", "a", 1, 1.0, 0, 493_055, 0, 0)), before, WEIGHTS)
+    assert made.parts["unit price"] == pytest.approx(-47_748.0)
+    assert only(made.parts, "unit price")
+
+
+prices = st.floats(0, 1e-3, allow_subnormal=False)  # USD a token; a hundred times what the dearest model takes
+fees = st.floats(0, 100, allow_subnormal=False)  # USD a call that reports no tokens
 shares = st.floats(0, 1)
+used = st.integers(0, 1_000_000)
 
 
 @st.composite
@@ -70,9 +79,9 @@ def periods(draw: st.DrawFn) -> pl.DataFrame:
         is_used = 1.0 if calls else 0.0
         tokens = float(draw(st.integers(0, 10_000_000))) * is_used
         read = tokens * draw(shares) * 0.5
-        rows.append(
-            (feature, model, calls, draw(amounts) * is_used, tokens, draw(amounts) * is_used, read, tokens * 0.1)
-        )
+        written = float(draw(used)) * is_used
+        cost = (tokens + written) * draw(prices) if tokens + written else calls * draw(fees)
+        rows.append((feature, model, calls, cost, tokens, written, read, tokens * 0.1))
     return cells(*rows)
 
 
