@@ -16,6 +16,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,11 @@ class Ending(SilentProgress):
 
 def settings_of(home: Path, base_url: str) -> Settings:
     environ = {"TRACEHOUSE_HOME": str(home), "LANGFUSE_BASE_URL": base_url}
-    return load_settings({**environ, "LANGFUSE_PUBLIC_KEY": PUBLIC_KEY, "LANGFUSE_SECRET_KEY": SECRET_KEY}, home.parent)
+    environ |= {"LANGFUSE_PUBLIC_KEY": PUBLIC_KEY, "LANGFUSE_SECRET_KEY": SECRET_KEY}
+    settings = load_settings(environ, home.parent)
+    # Slices of many pages: a run that is killed between two of them has something to go on with.
+    small_pages = replace(settings.definitions, sync=replace(settings.definitions.sync, page_size=2))
+    return replace(settings, definitions=small_pages)
 
 
 def run(
