@@ -144,7 +144,7 @@ def prove(generation: Generation, version: str | None, seed: int, home: Path, *,
         assert compare_marts(connection) == []
         assert connection.execute("select count(*) from meta.quarantine").fetchall() == [(0,)]
     assert left_behind(site.settings) == []
-    assert sum(server.spoiled.values()) > 10
+    assert len(server.spoiled) > 2  # kinds of trouble that were met; how many replies there are hangs on the page size
     assert max(clock.waits) <= max(server.longest_asked, LONGEST_BACKOFF_S)
     return server
 
@@ -183,7 +183,8 @@ def test_a_fault_that_stays_is_named_and_the_next_run_completes(kind: Kind, path
     sandbox = Sandbox(tiny_world(), clock=clock.seconds)
     site = Site(sandbox, tmp_path / "home", clock, page_size=5)
     site.sync(entities=("projects",))  # so that the server is known
-    sandbox.faults.add(Fault(kind, path, times=None, after=2))
+    after = 0 if path == "/models" else 2  # one page holds all models
+    sandbox.faults.add(Fault(kind, path, times=None, after=after))
     try:
         report = site.sync()
     except ApiError as error:  # nothing at all could be read
