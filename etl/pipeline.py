@@ -316,6 +316,7 @@ class _Sync:
         as_of = advance.write(build.connection, run_id=report.run_id, now=self._now, is_demo=self._options.is_demo)
         self._next("model")
         modelled = transform(build.connection, definitions, as_of)
+        report.notes += [str(modelled)] if modelled.changed else []
         record_publication(
             build.connection,
             run_id=report.run_id,

@@ -46,6 +46,7 @@ class SyncReport:
         snapshot: the number that was published; the current one when there was nothing to publish.
         entities: by name.
         planned: what would be read, one line each; of a dry run only.
+        notes: what a person may want to know.
         warnings: what a person should look at: broken checks, slices that could not be read.
         error: what went wrong in a run that did a part of its work.
     """
@@ -60,6 +61,7 @@ class SyncReport:
     duration_s: float = 0.0
     entities: Mapping[str, Counts] = field(default_factory=dict)
     planned: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     is_suspicious: bool = False
     error: TracehouseError | None = None
@@ -96,6 +98,7 @@ class SyncReport:
         waited = f", waited {self.rate_limit_wait_s:.0f} s for the rate limit" if self.rate_limit_wait_s else ""
         retried = f", {self.retries:,} tried again" if self.retries else ""
         lines.append(f"  {self.requests:,} requests{retried}{waited}, {self.duration_s:.1f} s, run {self.run_id}")
+        lines += self.notes
         lines += [f"Look at: {warning}" for warning in self.warnings]
         if self.error is not None:
             lines.append(f"Not everything could be read: {self.error}")

@@ -79,6 +79,12 @@ BASE = (
 )
 """What has to be known before it is clear how much must be modelled."""
 
+CHANGED = "changed: "
+"""How the reason begins when rules are others than those that the marts were built by."""
+
+COMPARED = ("observations", "traces", "sessions")
+"""The marts whose rows are compared then, with how they read before."""
+
 EVERYTHING = Model("seeds/everything", "script")
 TOUCHED = Model("seeds/touched", "script")
 """What is in scope: all of it, or what the load left behind."""
@@ -132,17 +138,26 @@ class TransformReport:
     Attributes:
         reason: why everything was modelled again; empty when only what was touched.
         rows: rows written, by mart.
+        changed: rows that read differently under changed rules, by mart; empty when the rules are the same.
         seconds: wall time, by model.
     """
 
     reason: str = ""
     rows: dict[str, int] = field(default_factory=dict)
+    changed: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
     def is_full(self) -> bool:
         """Whether everything was modelled again."""
         return bool(self.reason)
+
+    def __str__(self) -> str:
+        """What changed rules did, in one line; empty when they are the same."""
+        if not self.changed:
+            return ""
+        counts = ", ".join(f"{rows:,} of {self.rows[f'marts.{mart}']:,} {mart}" for mart, rows in self.changed.items())
+        return f"Everything was modelled again ({self.reason}): {counts} read differently"
 
 
 def transform(
@@ -172,6 +187,8 @@ def transform(
     run.scope(report)
     for model in MODELS:
         run.build(model, as_of, report)
+    if report.reason.startswith(CHANGED):
+        report.changed = run.changed_rows()
     run.remember()
     return report
 
@@ -261,11 +278,14 @@ class _Run:
         self._facts = {**self.code_facts(), **dict(run("select part, fingerprint from model_facts").fetchall())}
         changed = [part for part, was in known.items() if self._facts.get(part, was) != was]
         if not report.reason:
-            report.reason = f"changed: {', '.join(changed)}" if changed else "" if known else "first run"
+            report.reason = f"{CHANGED}{', '.join(changed)}" if changed else "" if known else "first run"
         if report.is_full:
             run(EVERYTHING.text)
             run("delete from meta.prices")
         run(TOUCHED.text)
+        if report.reason.startswith(CHANGED):
+            for mart in COMPARED:
+                run(f"create or replace temp table before_{mart} as {self._contents(mart)}")
         for keys, replaced in SCOPES.values():
             columns = ", ".join(f"{key} varchar" for key in keys.split(", "))
             run(f"create or replace temp table {replaced} ({columns})")
@@ -274,6 +294,21 @@ class _Run:
                 columns = ", ".join(f"{column} {about['type']}" for column, about in mart["columns"].items())
                 verb = "create or replace table" if report.is_full else "create table if not exists"
                 run(f"{verb} marts.{name} ({columns})")
+
+    def changed_rows(self) -> dict[str, int]:
+        """How many rows, by mart, are there still and say something else."""
+        counts = {}
+        for mart in COMPARED:
+            now = f"({self._contents(mart)}) as fresh"
+            query = f"select count(*) from before_{mart} inner join {now} using (key) where before_{mart}.content <> fresh.content"  # noqa: S608, E501 - declared names
+            counts[mart] = _count(self._connection.execute(query))
+            self._connection.execute(f"drop table before_{mart}")
+        return counts
+
+    @staticmethod
+    def _contents(mart: str) -> str:
+        key = ", ".join(mart_schema()[mart]["key"])
+        return f"select hash({key}) as key, hash(*columns(*)) as content from marts.{mart}"  # noqa: S608 - declared names
 
     def code_facts(self) -> dict[str, str]:
         """Fingerprints of what the marts depend on besides rows."""

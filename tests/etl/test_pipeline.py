@@ -201,6 +201,19 @@ def test_changed_rules_are_reason_enough_to_publish(synced: Site) -> None:
     assert all(not counts.has_changes for counts in report.entities.values())
 
 
+def test_changed_rules_say_how_many_rows_read_differently(synced: Site) -> None:
+    resolved = synced.query("select count(*) from marts.sessions where outcome = 'resolved'")[0][0]
+    sessions = synced.query("select count(*) from marts.sessions")[0][0]
+    report = synced.with_outcome(
+        resolved_tag="nothing", resolved_score="nothing", satisfied_from_of_5=99, satisfied_from_of_1=99
+    ).sync()
+    assert resolved > 0
+    [note] = report.notes
+    assert note.startswith("Everything was modelled again (changed: [outcome]): 0 of ")
+    assert note.endswith(f", {resolved} of {sessions} sessions read differently")
+    assert note in report.summary()
+
+
 def test_both_families_give_the_same_rows(synced: Site, tmp_path: Path) -> None:
     with site_of(Sandbox(tiny_world(), generation="v3"), tmp_path / "legacy") as legacy:
         report = legacy.sync()
