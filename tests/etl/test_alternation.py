@@ -42,6 +42,7 @@ class Copies:
             return shutil.copyfile(*arguments)
 
         monkeypatch.setattr(snapshots, "shutil", SimpleNamespace(copyfile=counted, rmtree=shutil.rmtree))
+        monkeypatch.setattr(snapshots, "_share_blocks", lambda *_: False)
 
 
 @pytest.fixture
