@@ -2,16 +2,18 @@
 
 Knows nothing of what the settings mean: the dataclasses' annotations are the schema. Supported annotations are
 bool, int, float, str, ``float | None``, ``tuple[str, ...]``, a dataclass (a table), ``tuple[Dataclass, ...]`` (an
-array of tables) and ``Mapping[str, Dataclass]`` (named tables). A field's metadata may carry a ``minimum``.
+array of tables) and ``Mapping[str, Dataclass]`` (named tables). A field's metadata may carry a ``minimum``, and that of
+a list its ``choices``, or the ``form`` of each entry (a regular expression) with an ``example``.
 """
 
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 import tomllib
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -96,10 +98,22 @@ def _table(schema: type[Any], table: Mapping[str, Any], source: _Source, section
         minimum = known[key].metadata.get("minimum")
         if minimum is not None and values[key] < minimum:
             raise source.fail(section, key, f"= {_short(values[key])} is too small", f"It takes {minimum} or more", nth)
+        _check_entries(known[key].metadata, values[key], functools.partial(source.fail, section, key, occurrence=nth))
     for name, item in known.items():
         if name not in values and item.default is MISSING and item.default_factory is MISSING:
             raise source.fail(section, name, "is missing", f"Add {name} to this table", nth)
     return values
+
+
+def _check_entries(facts: Mapping[str, Any], entries: Any, fail: Callable[..., ConfigError]) -> None:
+    for entry in entries if "choices" in facts or "form" in facts else ():
+        choices = facts.get("choices", ())
+        if choices and entry not in choices:
+            near = difflib.get_close_matches(entry, choices, n=1, cutoff=0.5)
+            hint = f"Did you mean {near[0]}?" if near else f"Choose among {', '.join(choices)}"
+            raise fail(f"names {_short(entry)}, which is unknown", hint)
+        if "form" in facts and not re.fullmatch(facts["form"], entry):
+            raise fail(f"names {_short(entry)}, which has another form", f"Write it like {facts['example']}")
 
 
 def _value(kind: Any, raw: Any, source: _Source, section: str, key: str, nth: int) -> Any:

@@ -150,12 +150,13 @@ class Loader:
         run(f"insert into incoming by name {_statement(target.statement)}")
         if target.table == "observations" and not self.payloads:
             run("update incoming set input = null, output = null")
-        elif target.table == "observations" and self.max_payload_kb:
-            run(_statement("cut_payloads"), {"most": self.max_payload_kb * 1000})
         run(_statement("reject"))
         if self.redactor is not None:
             self.redactor.apply(self.connection, target.table)
             self.redactor.apply_to_rejected(self.connection)
+        if target.table == "observations" and self.payloads and self.max_payload_kb:
+            # Only now: half an address would match no pattern, and a cut document has no paths.
+            run(_statement("cut_payloads"), {"most": self.max_payload_kb * 1000})
         run(_statement(f"plan_{target.table}"))
         run(_statement("unknown_fields_now"), {"known": sorted(KNOWN_FIELDS[batch.entity])})
         run(_statement("rejected_now"))

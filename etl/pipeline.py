@@ -335,9 +335,13 @@ class _Sync:
         """Apply rules of redaction that are new to what is stored already."""
         names = self._redactor.names if self._redactor else set()
         added, dropped = rules_changed(build.connection, names)
-        if dropped:
+        if any(not rule.startswith("key:") for rule in dropped):
             self.report.warnings.append(
                 "[redact] lets more through than before: what was redacted stays so until `tracehouse sync --full`"
+            )
+        elif dropped:
+            self.report.warnings.append(
+                "[redact] has another key: ids hashed before are not those hashed now until `tracehouse sync --full`"
             )
         if not added and not dropped:
             return

@@ -7,8 +7,11 @@ applied to what is stored; what looser rules would let through has to be read ag
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from importlib import resources
 
 import duckdb
@@ -18,24 +21,28 @@ from etl.settings import RedactSettings, Settings
 
 BEFORE = r"(^|\\[bfnrt]|[^0-9A-Za-z])"
 BEFORE_OWN = r"(\\[bfnrt]|)"
-NEVER = r"($.)x"
+NEVER = r"($.)(x)"
 COUNTRIES = "A[DELTZ]|B[AEGHRY]|C[HRYZ]|D[EKO]|E[EGS]|F[IOR]|G[BEILRT]|H[RU]|I[ELQST]|JO|K[WZ]|L[BCITUVY]|M[CDEKRTU]"
 COUNTRIES += "|N[LO]|P[KLST]|QA|R[OS]|S[ACEIKMTV]|T[LNR]|UA|V[AG]|XK"
 
 PATTERNS: Mapping[str, str] = {
-    "api_key": r"(?:(?:sk|pk|rk)[-_](?:[A-Za-z0-9]+[-_])*[A-Za-z0-9]{16,}|A(?:KIA|SIA)[0-9A-Z]{16}"
-    r"|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|xox[abprs]-[A-Za-z0-9-]{10,}|AIza[0-9A-Za-z_-]{30,}"
-    r"|Bearer [A-Za-z0-9._~+/-]{16,}=*|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,})",
+    "api_key": r"(?:(?:sk|pk|rk)[-_](?:[A-Za-z0-9]+[-_])*(?:[A-Za-z]*[0-9][A-Za-z0-9]{5,}|[A-Za-z0-9]{16,})"
+    r"(?:[-_][A-Za-z0-9]+)*|A(?:KIA|SIA)[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}"
+    r"|glpat-[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{20,}|xox[abprs]-[A-Za-z0-9-]{10,}|AIza[0-9A-Za-z_-]{30,}"
+    r"|(?i:bearer) [A-Za-z0-9._~+/-]{16,}=*|Basic [A-Za-z0-9+/]{12,}={1,2}"
+    r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"
+    r'|-----BEGIN [A-Z ]*PRIVATE KEY-----[^"]*?-----END [A-Z ]*PRIVATE KEY-----)',
     "email": r"[\pL0-9._%+-]+@[\pL0-9-]+(?:\.[\pL0-9-]+)+",
     "iban": rf"(?:{COUNTRIES})[0-9]{{2}}(?: ?[A-Z0-9]{{4}}){{2,7}}(?: ?[A-Z0-9]{{1,4}})?\b",
     "card": r"(?:[3-6][0-9]{3}[ -][0-9]{4}[ -][0-9]{4}[ -][0-9]{1,7}|3[47][0-9]{2}[ -][0-9]{6}[ -][0-9]{5}"
     r"|4[0-9]{15}|5[1-5][0-9]{14}|2[2-7][0-9]{14}|3[47][0-9]{13}|6(?:011|5[0-9]{2})[0-9]{12})\b",
     "cnpj": r"[0-9]{2}\.[0-9]{3}\.[0-9]{3}/[0-9]{4}-[0-9]{2}\b",
     "cpf": r"[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}\b",
-    "phone": r"(?:\+[1-9][0-9]{0,2}[ .-]?(?:\(?[0-9]{1,5}\)?[ .-]?){1,5}[0-9]{2,4}"
+    "phone": r"(?:\+[1-9](?:[ .()-]{0,2}[0-9]){7,14}|00[1-9][0-9]{0,2}[ .-][0-9](?:[ .()-]{0,2}[0-9]){6,11}"
     r"|\([0-9]{2,3}\) ?9?[0-9]{3,4}[ .-][0-9]{4}|[2-9][0-9]{2}[.-][0-9]{3}[.-][0-9]{4})\b",
     "ip": r"(?:(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})\b"
-    r"|(?:[0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}\b|(?:[0-9A-Fa-f]{1,4}:){2,6}:[0-9A-Fa-f]{1,4}\b)",
+    r"|(?:[0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}\b"
+    r"|(?:[0-9][0-9A-Fa-f]{2,3}|[Ff][C-Fc-f][0-9A-Fa-f]{2})(?::[0-9A-Fa-f]{1,4}){0,5}:(?::[0-9A-Fa-f]{1,4}){1,6}\b)",
 }
 """By name, in the order in which they are applied; the syntax is that of RE2.
 
@@ -44,23 +51,34 @@ alone: name their place in ``paths``, or a pattern of your own.
 """
 
 TEXTS: Mapping[str, tuple[str, ...]] = {
-    "observations": ("name", "trace_name", "status_message", "input", "output"),
-    "scores": ("comment", "string_value"),
-    "datasets": ("description",),
-    "dataset_items": ("input", "expected_output"),
+    "observations": ("name", "trace_name", "status_message", "version", "release", "prompt_name", "input", "output"),
+    "scores": ("name", "comment", "string_value"),
+    "datasets": ("name", "description"),
+    "dataset_items": ("dataset_name", "input", "expected_output"),
+    "experiments": ("name", "description"),
 }
 JSONS: Mapping[str, tuple[str, ...]] = {
     "observations": ("metadata", "model_parameters"),
     "scores": ("metadata",),
     "datasets": ("metadata",),
     "dataset_items": ("metadata",),
+    "experiments": ("metadata",),
 }
 IDS: Mapping[str, tuple[str, ...]] = {
     "observations": ("user_id", "session_id"),
     "scores": ("session_id", "author_id"),
     "sessions": ("session_id",),
 }
-PATH_COLUMNS = ("input", "output", "metadata")
+TAGS: Mapping[str, tuple[str, ...]] = {"observations": ("tags",)}
+PATH_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "input": ("input",),
+    "output": ("output", "expected_output"),
+    "metadata": ("metadata",),
+}
+"""What a path begins with, and the columns that it reaches."""
+
+STEPS = ("redact_first", "without_cards", "redact_last")  # macros, in their order
+TABLES = tuple(dict.fromkeys([*TEXTS, *JSONS, *IDS]))
 
 
 class Redactor:
@@ -80,12 +98,11 @@ class Redactor:
         """The configured one; None where nothing is to be redacted.
 
         Raises:
-            ConfigError: a name or a path is unknown, or the key's variable is not set.
+            ConfigError: the key's variable is not set.
         """
         rules = settings.definitions.redact
         if not rules.is_active:
             return None
-        _check(rules)
         key = settings.environ.get(rules.key_env, "").strip()
         if not key:
             raise ConfigError(
@@ -96,44 +113,45 @@ class Redactor:
 
     @property
     def names(self) -> set[str]:
-        """Each rule by itself, as the warehouse remembers them."""
-        own = {f"own:{name}:{pattern.pattern}" for name, pattern in self._rules.own.items()}
-        listed = {f"pattern:{name}" for name in self._rules.patterns} | {f"path:{path}" for path in self._rules.paths}
-        return own | listed | {f"hash:{name}" for name in self._rules.hash_ids}
+        """Each rule with its fingerprint, as the warehouse remembers them; the key's is a hash made with it."""
+        rules = self._rules
+        own = {f"own:{name}:{_digest(pattern.pattern)}" for name, pattern in rules.own.items()}
+        listed = {f"pattern:{name}:{_digest(PATTERNS[name])}" for name in rules.patterns}
+        keyed = hmac.new(self._key.encode(), b"tracehouse", "sha256").hexdigest()[:16]
+        places = {f"path:{path}" for path in rules.paths} | {f"hash:{name}" for name in rules.hash_ids}
+        return own | listed | places | {f"key:{keyed}"}
 
     def prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Make the macros.
 
         Raises:
-            ConfigError: a pattern of one's own is no regular expression of RE2.
+            ConfigError: a pattern of one's own is no regular expression of RE2, or matches nothing or its placeholder.
         """
         run = connection.execute
         for name, pattern in PATTERNS.items():
-            run(f"set variable redact_{name} = $1", [BEFORE + pattern if name in self._rules.patterns else NEVER])
-        own = "|".join(f"(?:{pattern.pattern})" for pattern in self._rules.own.values())
-        run("set variable redact_own = $1", [f"{BEFORE_OWN}(?:{own})" if own else NEVER])
+            run(f"set variable redact_{name} = $1", [f"{BEFORE}({pattern})" if name in self._rules.patterns else NEVER])
+        redacted = "value"
+        for number, (name, own) in enumerate(self._rules.own.items()):
+            _check_own(connection, name, own.pattern)
+            run(f"set variable redact_own_{number} = $1", [f"{BEFORE_OWN}(?:{own.pattern})"])
+            run(f"set variable redact_own_{number}_mark = $1", [rf"\1[{name}]"])
+            variables = f"getvariable('redact_own_{number}'), getvariable('redact_own_{number}_mark')"
+            redacted = f"regexp_replace({redacted}, {variables}, 'g')"
+        patterns = [f"{BEFORE}(?:{PATTERNS[name]})" for name in self._rules.patterns]
+        patterns += [f"(?:{own.pattern})" for own in self._rules.own.values()]
+        run("set variable redact_any = $1", ["|".join(patterns) or NEVER])
         run("set variable redact_key = $1", [self._key])
         for number, path in enumerate(self._rules.paths):
             for spot, (place, patch) in enumerate(_spots(path)):
                 run(f"set variable redact_path_{number}_{spot} = $1", [place])
                 run(f"set variable redact_path_{number}_{spot}_patch = $1", [patch])
+        run(f"create or replace temp macro redact_own(value) as {redacted}")
         run(_statement("macros"))
-        for name, written in self._rules.own.items():
-            try:
-                run("select regexp_matches('', $1)", [written.pattern]).fetchall()
-            except duckdb.Error as error:
-                raise ConfigError(
-                    f"[redact.own.{name}] pattern is {written.pattern!r}, which is no regular expression of RE2",
-                    hint="No look-around and no back-references; mend it, or leave it out",
-                ) from error
 
     def apply(self, connection: duckdb.DuckDBPyConnection, table: str, target: str = "incoming") -> None:
         """Redact every row of a table that has the columns of ``raw.<table>``; once more changes nothing."""
-        parts = self._parts(table)
-        if parts:
-            columns = ", ".join(f"{expression} as {column}" for column, expression in parts.items())
-            run = connection.execute
-            run(f"create or replace temp table {target} as select * replace ({columns}) from {target}")  # noqa: S608 - declared names
+        if table in TABLES:
+            self._redact(connection, table, target, target)
 
     def apply_to_rejected(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Redact what goes to the quarantine, as text."""
@@ -143,39 +161,78 @@ class Redactor:
         """Redact what is stored already, and say how many rows that changed."""
         run = connection.execute
         changed = 0
-        for table in dict.fromkeys([*TEXTS, *IDS]):
-            parts = self._parts(table)
-            differs = " or ".join(f"{column} is distinct from {expression}" for column, expression in parts.items())
-            sets = ", ".join(f"{column} = {expression}" for column, expression in parts.items())
-            update = f"update raw.{table} set {sets}, run_id = $1 where {differs}"  # noqa: S608 - declared names
-            [(rows,)] = run(update, [run_id]).fetchall()
-            changed += rows
+        for table in TABLES:
+            columns = [*_texts(table), *IDS.get(table, ()), *TAGS.get(table, ())]
+            self._redact(connection, table, f"(select rowid as stored_row, * from raw.{table})", "rewritten")  # noqa: S608 - declared names
+            differs = " or ".join(f"{table}.{column} is distinct from rewritten.{column}" for column in columns)
+            sets = ", ".join(f"{column} = rewritten.{column}" for column in columns)
+            update = f"update raw.{table} set {sets}, run_id = $1 from rewritten where {table}.rowid = stored_row"  # noqa: S608 - declared names
+            [(count,)] = run(f"{update} and ({differs})", [run_id]).fetchall()
+            changed += count
+            run("drop table rewritten")
         text = "update meta.quarantine set record = redact_text(record) where record <> redact_text(record)"
-        [(rows,)] = run(text).fetchall()
-        return changed + int(rows)
+        [(count,)] = run(text).fetchall()
+        return changed + int(count)
 
-    def _parts(self, table: str) -> dict[str, str]:
-        """Column -> expression, made of declared names alone."""
-        parts = {column: f"redact_text({column})" for column in TEXTS.get(table, ())}
-        parts |= {column: f"redact_json({column})" for column in JSONS.get(table, ())}
-        for column in IDS.get(table, ()):
-            parts[column] = f"redact_id({column}, {str(column in self._rules.hash_ids).lower()})"
-        if table == "observations":
-            parts["tags"] = "list_transform(tags, lambda tag: redact_text(tag))"
-            for number, path in enumerate(self._rules.paths):
-                column = path.partition(".")[0]
-                parts[column] = _without_path(parts[column], number, len(_spots(path)))
-            parts["metadata"] = f"({parts['metadata']})::json"
-        return parts
+    def _redact(self, connection: duckdb.DuckDBPyConnection, table: str, source: str, target: str) -> None:
+        """Make a table of what a source with the columns of ``raw.<table>`` says, redacted."""
+        run = connection.execute
+        suspect = _true_ones(connection, {name: f"may_change({name}::varchar)" for name in _texts(table)}, source)
+        run(f"create or replace temp table {target} as {self._redacted(table, source, suspect)}")
+        broken = _true_ones(connection, {name: f"broken.{name} is not null" for name in suspect}, target)
+        if broken:
+            parts = {name: f"mended(broken.{name}, {name})" for name in broken}
+            run(f"create or replace temp table {target} as {_replacing(parts, target)}")
+        if suspect:
+            run(f"alter table {target} drop column broken")
+        for number, path in enumerate(self._rules.paths):
+            reached = [column for column in PATH_COLUMNS[path.partition(".")[0]] if column in _texts(table)]
+            for spot in range(len(_spots(path)) if reached else 0):
+                place = f"getvariable('redact_path_{number}_{spot}')"
+                for column in reached:
+                    merged = f"redact_at({column}, getvariable('redact_path_{number}_{spot}_patch'))"
+                    run(f"update {target} set {column} = {merged} where has_at({column}, {place})")  # noqa: S608 - declared names
+
+    def _redacted(self, table: str, source: str, columns: Sequence[str]) -> str:
+        """The statement that reads a source with some columns redacted; ``broken`` has what is no longer JSON.
+
+        Each step is a query around the one before: nested in one expression they would multiply.
+        """
+        ids = {name: f"redact_id({name}, {str(name in self._rules.hash_ids).lower()})" for name in IDS.get(table, ())}
+        others = ids | {name: f"redact_tags({name})" for name in TAGS.get(table, ())}
+        if not columns:
+            return _replacing(others, source) if others else f"from {source}"
+        text = _adding({f"plain_{name}": f"plain_json({name}::varchar)" for name in columns}, source)
+        text = _adding({f"is_{name}": f"is_suspect(plain_{name})" for name in columns}, f"({text})")
+        value = "plain_{name}"
+        for step in STEPS:
+            parts = {}
+            for name in columns:
+                before = value.format(name=name)
+                parts[f"{step}_{name}"] = f"case when is_{name} then {step}({before}) else {before} end"
+            text = _adding(parts, f"({text})")
+            value = f"{step}_{{name}}"
+        broken = ", ".join(
+            f"{name} := case when is_{name} and is_broken(plain_{name}, redact_last_{name}) then plain_{name} end"
+            for name in columns
+        )
+        text = _adding({"broken": f"struct_pack({broken})"}, f"({text})")
+        made = [f"{step}_{name}" for step in ("plain", "is", *STEPS) for name in columns]
+        replaced = {name: f"redact_last_{name}" for name in columns} | others
+        return _replacing(replaced, f"({text})", excluded=made)
 
 
 def rules_changed(connection: duckdb.DuckDBPyConnection, names: set[str]) -> tuple[set[str], set[str]]:
-    """Which rules are new since the warehouse was written, and which are gone."""
+    """Which rules are new since the warehouse was written, and which are gone.
+
+    A built-in pattern that reads otherwise than it did counts as new alone: later versions know more, not less.
+    """
     try:
         known = {rule for (rule,) in connection.execute("select rule from meta.redaction").fetchall()}
     except duckdb.CatalogException:  # written before there were any
         known = set()
-    return names - known, known - names
+    patterns = {_stem(name) for name in names if name.startswith("pattern:")}
+    return names - known, {rule for rule in known - names if _stem(rule) not in patterns}
 
 
 def remember_rules(connection: duckdb.DuckDBPyConnection, names: set[str]) -> None:
@@ -197,37 +254,56 @@ def _spots(path: str) -> list[tuple[str, str]]:
     return spots
 
 
-def _without_path(expression: str, path: int, spots: int) -> str:
-    """The expression with the value at a path replaced; places and patches are session variables."""
-    for spot in range(spots):
-        value, name = f"({expression})::varchar", f"redact_path_{path}_{spot}"
-        is_there = f"json_exists({value}::json, getvariable('{name}'))"
-        merged = f"json_merge_patch({value}::json, getvariable('{name}_patch')::json)::varchar"
-        expression = f"case when not json_valid({value}) then {value} when {is_there} then {merged} else {value} end"
-    return expression
+def _true_ones(connection: duckdb.DuckDBPyConnection, conditions: Mapping[str, str], source: str) -> list[str]:
+    """The names whose condition holds in any row."""
+    if not conditions:
+        return []
+    asked = ", ".join(f"coalesce(bool_or({condition}), false)" for condition in conditions.values())
+    [found] = connection.execute(f"select {asked} from {source}").fetchall()  # noqa: S608 - declared names
+    return [name for name, is_true in zip(conditions, found, strict=True) if is_true]
 
 
-def _check(rules: RedactSettings) -> None:
-    unknown = [name for name in rules.patterns if name not in PATTERNS]
-    if unknown:
+def _adding(parts: Mapping[str, str], source: str) -> str:
+    columns = ", ".join(f"{expression} as {column}" for column, expression in parts.items())
+    return f"select *, {columns} from {source}"  # noqa: S608 - declared names
+
+
+def _replacing(parts: Mapping[str, str], source: str, excluded: Sequence[str] = ()) -> str:
+    columns = ", ".join(f"{expression} as {column}" for column, expression in parts.items())
+    without = f"exclude ({', '.join(excluded)})" if excluded else ""
+    return f"select * {without} replace ({columns}) from {source}"  # noqa: S608 - declared names
+
+
+def _texts(table: str) -> tuple[str, ...]:
+    """The columns of text and of JSON."""
+    return (*TEXTS.get(table, ()), *JSONS.get(table, ()))
+
+
+def _stem(rule: str) -> str:
+    return ":".join(rule.split(":")[:2])
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _check_own(connection: duckdb.DuckDBPyConnection, name: str, pattern: str) -> None:
+    if not re.fullmatch(r"[\w-]+", name):
+        raise ConfigError(f"[redact.own] {name!r} is no name", hint="Use letters, digits, - and _")
+    query = "select regexp_matches('', $1), regexp_matches($2, $1)"
+    try:
+        [(is_empty, is_endless)] = connection.execute(query, [pattern, f"[{name}]"]).fetchall()
+    except duckdb.Error as error:
         raise ConfigError(
-            f"[redact] patterns names {unknown[0]!r}, which is unknown", hint=f"Choose among {', '.join(PATTERNS)}"
+            f"[redact.own.{name}] pattern is {pattern!r}, which is no regular expression of RE2",
+            hint="No look-around and no back-references; mend it, or leave it out",
+        ) from error
+    if is_empty or is_endless:
+        what = "nothing at all" if is_empty else f"its own placeholder [{name}]"
+        raise ConfigError(
+            f"[redact.own.{name}] pattern is {pattern!r}, which matches {what}",
+            hint="Say more exactly what is personal",
         )
-    ids = {column for columns in IDS.values() for column in columns}
-    strange = [name for name in rules.hash_ids if name not in ids]
-    if strange:
-        raise ConfigError(f"[redact] hash_ids names {strange[0]!r}", hint=f"Choose among {', '.join(sorted(ids))}")
-    for path in rules.paths:
-        column, *keys = path.split(".")
-        if (
-            column not in PATH_COLUMNS
-            or not keys
-            or not all(key.replace("_", "").replace("-", "").isalnum() for key in keys)
-        ):
-            raise ConfigError(
-                f"[redact] paths names {path!r}, which is no path",
-                hint="Write input, output or metadata and the keys below it: input.customer.name",
-            )
 
 
 def _statement(name: str) -> str:

@@ -22,9 +22,19 @@ OPTIONAL_ENTITIES = ("datasets", "dataset_items", "experiments")
 DEFAULT_BASE_URL = "https://cloud.langfuse.com"
 
 
+REDACT_PATTERNS = ("api_key", "email", "iban", "card", "cnpj", "cpf", "phone", "ip")
+REDACT_IDS = ("user_id", "session_id", "author_id")
+REDACT_PATH = r"(input|output|metadata)(\.[A-Za-z0-9_-]+)+"
+
+
 def at_least(minimum: float, default: Any) -> Any:
     """A field with a default and a smallest allowed value."""
     return field(default=default, metadata={"minimum": minimum})
+
+
+def among(choices: tuple[str, ...]) -> Any:
+    """A field that holds any of the choices, none by default."""
+    return field(default=(), metadata={"choices": choices})
 
 
 @dataclass(frozen=True)
@@ -150,9 +160,9 @@ class OwnPattern:
 class RedactSettings:
     """What never enters the warehouse: ``[redact]``. Nothing is redacted unless it is named here."""
 
-    patterns: tuple[str, ...] = ()
-    paths: tuple[str, ...] = ()  # such as input.customer.name
-    hash_ids: tuple[str, ...] = ()  # user_id, session_id, author_id; those that match a pattern are hashed anyway
+    patterns: tuple[str, ...] = among(REDACT_PATTERNS)
+    paths: tuple[str, ...] = field(default=(), metadata={"form": REDACT_PATH, "example": "input.customer.name"})
+    hash_ids: tuple[str, ...] = among(REDACT_IDS)  # those that match a pattern are hashed anyway
     key_env: str = "TRACEHOUSE_REDACT_KEY"  # names the variable that holds the key of the hashes
     own: Mapping[str, OwnPattern] = field(default_factory=dict)
 

@@ -23,6 +23,7 @@ import duckdb
 
 from etl.errors import ConfigError
 from etl.prices import list_version, store_prices
+from etl.redaction import PATTERNS
 from etl.settings import Definitions
 
 Kind = Literal["script", "settings", "view", "temp", "prices", "mart"]
@@ -321,7 +322,7 @@ class _Run:
             "[flow]": _digest(definitions.flow),
             "[[price]]": _digest(definitions.price),
             "[redact]": _digest(
-                definitions.redact.patterns,
+                [(name, PATTERNS[name]) for name in definitions.redact.patterns],
                 definitions.redact.paths,
                 definitions.redact.hash_ids,
                 sorted(definitions.redact.own.items()),
