@@ -181,7 +181,7 @@ class _Project:
             days.append(Day(self._capabilities.project_id, day, server_count, row_count, server_cost, cost))
         wrong = [day for day in days if not day.matches]
         wrong.sort(key=lambda day: abs(day.server_count - day.warehouse_count), reverse=True)
-        explained = {day.day: self._explained(day, stored.get(day.day, {})) for day in wrong[:LOOKED_INTO]}
+        explained = {day.day: self._explained(day) for day in wrong[:LOOKED_INTO]}
         return [explained.get(day.day, day) for day in days]
 
     def _stored(self, start: datetime) -> dict[date, dict[str, Any]]:
@@ -232,7 +232,7 @@ class _Project:
         begin = datetime(day.year, day.month, day.day)  # noqa: DTZ001 - naive UTC by contract
         return begin, min(begin + timedelta(days=1), self._end)
 
-    def _explained(self, day: Day, stored: dict[str, Any]) -> Day:
+    def _explained(self, day: Day) -> Day:
         if self._capabilities.family == "legacy":
             surplus = day.server_count > day.warehouse_count
             reason = (
@@ -251,26 +251,19 @@ class _Project:
             "start": begin,
             "end": end,
             "checked_until": self._end,
+            "tolerance_usd": COST_TOLERANCE_USD,
         }
-        [(duplicates, missing, late, gone)] = self._connection.execute(_statement("differences"), values).fetchall()
-        reasons = []
-        if duplicates:
-            reasons.append(f"the server counts {duplicates:,} more versions of rows that are one here each")
-        if late:
-            reasons.append(f"{_rows(late)} arrived after the last run; the next one reads them")
-        if missing - late:
-            reasons.append(f"{_rows(missing - late)} missing here: `tracehouse sync --since {day.day}` reads them")
-        if gone:
-            reasons.append(f"{_rows(gone)} gone from the server; two later looks take them out here")
-        if stored.get("deleted_count"):
-            reasons.append(f"{_rows(stored['deleted_count'])} taken out here because the server lost them")
-        is_explained = bool(duplicates or late or gone) and missing == late
-        if not reasons:
-            reasons.append(f"the same rows with another cost: `tracehouse sync --since {day.day}` reads them again")
-        return _with(day, reasons, is_explained=is_explained)
+        cursor = self._connection.execute(_statement("differences"), values)
+        names = [column[0] for column in cursor.description or ()]
+        [found] = cursor.fetchall()
+        counts = dict(zip(names, map(int, found), strict=True))
+        reasons = _reasons(counts, day.day)
+        # Rows that the next runs settle by themselves explain a day; rows that no run would read again do not.
+        is_explained = bool(reasons) and not counts["missing"] and not counts["recosted"]
+        return _with(day, reasons or ["its totals lag behind its rows: look again later"], is_explained=is_explained)
 
     def _light_pages(self, begin: datetime, end: datetime) -> list[str]:
-        params: dict[str, Any] = {"fields": "core,time", "limit": LIGHT_PAGE}
+        params: dict[str, Any] = {"fields": "core,time,usage", "limit": LIGHT_PAGE}
         params |= {"fromStartTime": iso(begin), "toStartTime": iso(end)}
         bodies = []
         while True:
@@ -285,6 +278,20 @@ class _Project:
 
 def _with(day: Day, reasons: list[str], *, is_explained: bool) -> Day:
     return Day(**{**vars(day), "reasons": tuple(reasons), "is_explained": is_explained})
+
+
+def _reasons(counts: dict[str, int], day: date) -> list[str]:
+    """One sentence for each way in which rows differ."""
+    again = f"`tracehouse sync --since {day}`"
+    sentences = {
+        "duplicates": f"the server counts {counts['duplicates']:,} more versions of rows that are one here each",
+        "late": f"{_rows(counts['late'])} arrived after the last run; the next one reads them",
+        "missing": f"{_rows(counts['missing'])} missing here: {again} reads them",
+        "gone": f"{_rows(counts['gone'])} gone from the server; two later looks take them out here",
+        "returned": f"{_rows(counts['returned'])} taken out here and there again; the next look brings them back",
+        "recosted": f"{_rows(counts['recosted'])} with another cost: {again} reads them again",
+    }
+    return [sentence for name, sentence in sentences.items() if counts[name]]
 
 
 def _rows(count: int) -> str:

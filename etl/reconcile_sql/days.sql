@@ -3,10 +3,7 @@
 select
     date_trunc('day', start_time)::date as day,
     count(*) filter (deleted_at is null and (family = 'modern' or not is_synthetic)) as row_count,
-    coalesce(sum(total_cost) filter (deleted_at is null), 0) as cost_usd,
-    count(*) filter (deleted_at is not null) as deleted_count,
-    count(*) filter (deleted_at is null and is_synthetic) as synthetic_count,
-    count(*) filter (deleted_at is null and type in ('GENERATION', 'EMBEDDING') and total_cost is null) as unpriced_count
+    coalesce(sum(total_cost) filter (deleted_at is null), 0) as cost_usd
 from raw.observations
 where project_id = $project_id and start_time >= $start and start_time < $end
 group by all

@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,24 @@ def test_a_wrong_cost_is_seen(site: Site) -> None:
     site.sandbox.update(priced, updated=priced.updated + 1, cost={"total": priced.cost["total"] + 1e-6})
     [day] = [day for day in _different(site) if not day.is_explained]
     assert day.server_count == day.warehouse_count
-    assert "the same rows with another cost" in day.reasons[0]
+    assert "1 row with another cost" in day.reasons[-1]
+
+
+@pytest.mark.parametrize("site", ["v4"], indirect=True)
+def test_one_reason_does_not_cover_for_another(site: Site) -> None:
+    site.sync()
+    [before] = _different(site)
+    assert before.is_explained  # two versions of a row
+    same_day = [one for one in site.sandbox.world.observations if _day(one.start) == before.day and one.cost]
+    site.sandbox.update(same_day[0], updated=same_day[0].updated + 1, cost={"total": 9.0})
+    [after] = _different(site)
+    assert after.reasons[0] == before.reasons[0]
+    assert "1 row with another cost" in after.reasons[1]
+    assert not after.is_explained
+
+
+def _day(moment_ms: int) -> date:
+    return datetime.fromtimestamp(moment_ms / 1000, UTC).date()
 
 
 @pytest.mark.parametrize("site", ["v4"], indirect=True)
