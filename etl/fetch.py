@@ -19,10 +19,11 @@ from etl.langfuse.client import Client
 from etl.langfuse.source import REFERENCE_PATHS, fetch_slice
 from etl.plan import split
 from etl.progress import Progress
-from etl.settings import SyncSettings
+from etl.settings import OPTIONAL_ENTITIES, SyncSettings
 
 LOG = logging.getLogger(__name__)
 MOST_REFUSALS = 100  # slices in a row that were too large, without one that was not: the server is in trouble
+NOT_OFFERED = (404, 410, 501)  # of a list that was asked for but need not exist: nothing to fail a run over
 FATAL = (AuthError, Unreachable, RateLimited)  # no other slice of the project would fare better
 
 
@@ -133,6 +134,10 @@ class Fetcher:
         except ReplyTooLarge as error:
             return self._halve(task, error)
         except ApiError as error:
+            if slice_.entity in OPTIONAL_ENTITIES and error.status in NOT_OFFERED:
+                self.landing.discard(slice_)
+                self.progress.warn(f"{task.source.name}: this server offers no {slice_.entity} ({error.status})")
+                return _Outcome()
             LOG.warning("project=%s entity=%s slice=%s error=%s", slice_.project_id, slice_.entity, slice_.key, error)
             if isinstance(error, FATAL):
                 self._given_up.add(slice_.project_id)

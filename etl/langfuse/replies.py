@@ -163,7 +163,8 @@ def _keys_refused(asked: Asked, reply: Reply) -> AuthError:
     if reply.status == httpx.codes.UNAUTHORIZED:
         return AuthError(
             f"{asked.base_url} refused {shown}",
-            hint="Check LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY, and that LANGFUSE_BASE_URL is their server",
+            hint="Check LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY, or the variables that its [[project]] names, "
+            "and that LANGFUSE_BASE_URL is their server",
             status=reply.status,
             url=asked.path,
         )

@@ -17,6 +17,7 @@ from etl.errors import ConfigError
 from etl.pipeline import SyncOptions, SyncReport, sync
 from etl.progress import SilentProgress
 from etl.sandbox.evaluations import with_evaluations
+from etl.sandbox.exchange import reply
 from etl.sandbox.sandbox import PUBLIC_KEY, SECRET_KEY, Sandbox
 from etl.sandbox.server import serving
 from etl.sandbox.tiny import END, HOUR, tiny_world
@@ -110,6 +111,23 @@ def test_an_older_server_has_no_experiments(tmp_path: Path) -> None:
         assert (report.status, report.exit_code) == ("done", 0)
         assert report.entities["datasets"].inserted == 2
         assert ["no experiments" in line for line in progress.warnings] == [True]
+
+
+@pytest.mark.parametrize("status", [404, 410, 501])
+def test_a_route_that_is_switched_off_is_a_warning(site: Site, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    answer = site.sandbox.answer
+
+    def without_datasets(call: Any) -> Any:
+        if call.path == "/v2/datasets":
+            return reply({"message": "not available"}, status)
+        return answer(call)
+
+    monkeypatch.setattr(site.sandbox, "answer", without_datasets)
+    progress = Listening()
+    report = site.sync(progress)
+    assert (report.status, report.exit_code) == ("done", 0)
+    assert progress.warnings == [f"default: this server offers no datasets ({status})"]
+    assert report.entities["dataset_items"].inserted == len(site.sandbox.world.dataset_items)
 
 
 def test_an_unknown_name_is_one_line(tmp_path: Path) -> None:
