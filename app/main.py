@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import streamlit as st
+from altair.utils import schemapi
 
 from app.ui.states import error_box, offer_reset
 from etl.errors import ConfigError, TracehouseError
@@ -14,6 +15,8 @@ from etl.settings import load_settings
 PAGES = Path(__file__).resolve().parent.parent / "pages"
 
 st.set_page_config(page_title="tracehouse", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
+
+schemapi.disable_debug_mode()  # tests check charts against Vega-Lite's schema; on a page it is a third of the time
 
 try:
     st.session_state["settings"] = load_settings(dict(os.environ), Path.cwd())

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import altair as alt
 import duckdb
 import polars as pl
 import pytest
@@ -228,11 +229,18 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenPage]:
             app.query_params[parameter] = value
         app.run()
         assert not app.exception, app.exception[0].stack_trace
+        assert_charts_are_valid(app)
         return app
 
     yield run
     st.cache_data.clear()
     st.cache_resource.clear()
+
+
+def assert_charts_are_valid(app: AppTest) -> None:
+    """Each chart keeps to Vega-Lite's schema; pages do not check that themselves."""
+    for chart in app.get("vega_lite_chart"):
+        alt.Chart.from_json(chart.proto.spec, validate=True)
 
 
 def shown_markdown(app: AppTest) -> str:
