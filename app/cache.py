@@ -7,6 +7,7 @@ that are cached must depend on their arguments alone.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Concatenate, ParamSpec, Protocol, TypeVar, cast
 from weakref import WeakKeyDictionary
@@ -14,6 +15,10 @@ from weakref import WeakKeyDictionary
 import streamlit as st
 
 from app.store import Store
+
+# The engine reads a week of a million observations on one core; several statements at once use the others. More threads
+# than this would only wait for each other.
+_READERS = ThreadPoolExecutor(max_workers=8, thread_name_prefix="read")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -46,6 +51,17 @@ def cached(
     number = _NUMBERS.setdefault(store, next(_NEXT))
     name = f"{function.__module__}.{function.__qualname__}"
     return cast("T", _result(number, name, repr((args, sorted(kwargs.items()))), store, function, args, kwargs))
+
+
+def ask(
+    source: Store | HasStore, function: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs
+) -> Callable[[], T]:
+    """``cached``, begun at once beside whatever else is asked.
+
+    Returns:
+        Call it for the result; it waits, and raises what the function raised.
+    """
+    return _READERS.submit(cached, source, function, *args, **kwargs).result
 
 
 @st.cache_data(max_entries=1000, show_spinner=False)

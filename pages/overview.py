@@ -8,17 +8,21 @@ from app.charts.metrics import course, course_words
 
 page = ui.start("Overview", "What happened in this period, and what changed?")
 scope = (page.timezone, page.filters, page.comparison)
-head = ui.cached(page, overview.headline, *scope)
+asked_head = ui.ask(page, overview.headline, *scope)
+asked_features = ui.ask(page, overview.features, *scope)
+asked_news = ui.ask(page, overview.what_changed, *scope)
+asked_budgets = ui.ask(page, budgets.budget_states, page.timezone, page.definitions.budget)
+head = asked_head()
 ui.stop_without_rows(page, head.totals)
 
-news = ui.cached(page, overview.what_changed, *scope)
+news = asked_news()
 ui.answer(overview.summary(head, news, page.filters.window.label))
 ui.kpi_row(ui.metric_cards(page, head.totals, head.course, overview.CARDS))
 
 ui.section("What changed", overview.how_much_changed(news))
 for change in news.changes:
     ui.finding(change.sentence, tone=change.tone, page=change.page, condition=change.condition)
-ui.budgets(ui.cached(page, budgets.budget_states, page.timezone, page.definitions.budget))
+ui.budgets(asked_budgets())
 
 ui.show_chart(
     course(head.course, "cost_usd", grain=head.grain, **page.span),
@@ -37,7 +41,7 @@ with right:
     )
 
 with ui.guarded():
-    features = ui.cached(page, overview.features, *scope)
+    features = asked_features()
     ui.section("By trace name", "Most expensive first.")
     ui.table(
         features.frame,
@@ -58,4 +62,4 @@ with ui.guarded():
         download_name="features",
     )
 ui.missing_fields(head.totals)
-ui.how_computed({"Figures": head.totals, "Course": head.course, **news.results}, metrics=overview.HEADLINE)
+ui.how_computed({"Figures and course": head.course, **news.results}, metrics=overview.HEADLINE)

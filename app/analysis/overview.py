@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -46,14 +46,17 @@ class Headline:
     """The figures of a window and their course.
 
     Attributes:
-        totals: one row, with the comparison period beside it.
-        course: one row per bucket of ``grain``.
+        course: one row per bucket of ``grain``, with the comparison period beside it.
         grain: hour, day, week or month.
     """
 
-    totals: Result
     course: Result
     grain: Grain
+
+    @property
+    def totals(self) -> Result:
+        """The same answer, for its total: one statement gives both."""
+        return self.course
 
 
 @dataclass(frozen=True)
@@ -103,8 +106,8 @@ def headline(
 ) -> Headline:
     """The figures of a window, against the comparison period, in total and over time."""
     grain = grain_for(filters.window, store)
-    base = Query(metrics=tuple(metrics), filters=filters, compare=comparison)
-    return Headline(run(store, timezone, base), run(store, timezone, replace(base, grain=grain)), grain)
+    query = Query(metrics=tuple(metrics), filters=filters, compare=comparison, grain=grain)
+    return Headline(run(store, timezone, query), grain)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,8 @@ class Link:
     """How the rows of another mart belong to a unit.
 
     Attributes:
-        relation: a FROM clause in which ``c`` is the other mart's row.
+        relation: a FROM clause in which ``c`` is the other mart's row; where units are scores, it reads them under the
+            name ``scored``.
         on: pairs of a unit's column and what it equals in the relation.
         is_single: a unit has at most one such row.
         rows: the rows that count.

@@ -96,7 +96,8 @@ def _within(grain: Grain, mart: Grain, test: str) -> str:
         return test
     link = find_link(grain, mart)
     tests = [*(f"{inner} = u.{outer}" for outer, inner in link.on), *_rows(link.rows), test]
-    return f"exists (select 1 from {link.relation} where {' and '.join(tests)})"  # noqa: S608 - texts are constants of the registry
+    scored = "with scored as (from marts.scores) " if grain == "score" else ""
+    return f"exists ({scored}select 1 from {link.relation} where {' and '.join(tests)})"  # noqa: S608 - texts are constants of the registry
 
 
 def _rows(condition: str) -> list[str]:
@@ -169,23 +170,28 @@ def split(
         values = f"unnest(case when coalesce(len(l{index}), 0) = 0 then [null] else l{index} end)"
         made.sql = f"select *, {values} as v{index} from ({made.sql})"  # noqa: S608 - texts are constants of the registry
     for index in related:
-        _join(made, grain, dimensions[index], index, parameters)
+        _join(made, selection, dimensions[index], index, parameters)
     made.values = [f"coalesce(v{index}, '{NONE}')" for index in range(len(dimensions))]
     return made
 
 
-def _join(made: Split, grain: Grain, dimension: Dimension, index: int, parameters: Parameters) -> None:
-    """Add the values of related rows."""
+def _join(made: Split, selection: Selection, dimension: Dimension, index: int, parameters: Parameters) -> None:
+    """Add the values of related rows; only of the units selected, which are a small part of history as a rule."""
+    grain, units = selection.grain, selection.sql(parameters)
     mart = dimension.mart_for(grain)
     link = find_link(grain, mart)
     value, is_list = expression(dimension, mart, "c", parameters)
     is_single = link.is_single and not is_list
     keys = ", ".join(f"{inner} as k{number}" for number, (_, inner) in enumerate(link.on))
     tests = [*_rows(link.rows), *([] if is_list or is_single else [f"{value} is not null"])]
+    scored = f"with scored as ({units}) " if grain == "score" else ""
+    if not scored and not is_single:
+        same = " and ".join(f"w.{outer} = {inner}" for outer, inner in link.on)
+        tests.append(f"exists (select 1 from ({units}) w where {same})")  # noqa: S608 - texts are constants of the registry
     where = f" where {' and '.join(tests)}" if tests else ""
     shown = f"unnest({value})" if is_list else _text(dimension, value)
     # Distinct: a unit counts once under a value, however many of its rows have it.
-    pairs = f"select {'' if is_single else 'distinct '}{keys}, {shown} as v{index} from {link.relation}{where}"  # noqa: S608 - texts are constants of the registry
+    pairs = f"{scored}select {'' if is_single else 'distinct '}{keys}, {shown} as v{index} from {link.relation}{where}"  # noqa: S608 - texts are constants of the registry
     on = " and ".join(f"j.k{number} = b.{outer}" for number, (outer, _) in enumerate(link.on))
     made.sql = f"select b.*, j.v{index} from ({made.sql}) b left join ({pairs}) j on {on}"  # noqa: S608 - texts are constants of the registry
     made.is_partition = made.is_partition and is_single

@@ -5,7 +5,8 @@
 with scored as (
     select project_id, trace_id, avg(value) as value
     from marts.scores
-    where name = $satisfaction and trace_id is not null
+    semi join selected using (project_id, trace_id)
+    where name = $satisfaction
     group by all
 ),
 

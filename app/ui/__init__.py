@@ -1,6 +1,6 @@
 """What pages put on the screen. The names below are all that a page needs."""
 
-from app.cache import cached
+from app.cache import ask, cached
 from app.ui.cards import Card, kpi_row, metric_cards, missing_fields
 from app.ui.figures import PICK, show_chart
 from app.ui.layout import (
@@ -33,6 +33,7 @@ __all__ = [
     "Page",
     "Provenance",
     "answer",
+    "ask",
     "budgets",
     "cached",
     "checks",

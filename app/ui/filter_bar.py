@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from app.analysis.options import OPTION_LIMIT, top_values
-from app.cache import cached
+from app.cache import ask
 from app.metrics.filters import NONE, Filters, condition_text, parse_condition, parse_conditions
 from app.metrics.timezones import to_local
 from app.metrics.windows import ALL, SPAN, Window, parse_window
@@ -59,13 +59,11 @@ def filter_bar(store: Store, timezone: ZoneInfo, view: View) -> Chosen:
         comparison = _comparison(view, window, timezone)
         if len(store.projects) > 1:
             _project(store, view)
-        for dimension, label in FIRST.items():
-            _values(store, view, dimension, label)
+        _values(store, view, window, FIRST)
         more = st.expander("More filters", key="filter_more", on_change="rerun", icon=":material/tune:")
         if more.open:
             with more:
-                for dimension, label in MORE.items():
-                    _values(store, view, dimension, label)
+                _values(store, view, window, MORE)
                 _text("metadata", "Metadata", "tenant=acme", prefix="metadata.")
                 _text("condition", "Any condition", "session.cost_usd>1")
     return Chosen(Filters(window, parse_conditions(view.where), view.project or None), comparison)
@@ -170,10 +168,15 @@ def _project(store: Store, view: View) -> None:
     )
 
 
-def _values(store: Store, view: View, dimension: str, label: str) -> None:
+def _values(store: Store, view: View, window: Window, labels: Mapping[str, str]) -> None:
+    asked = {name: ask(store, top_values, name, window, view.project) for name in labels}
+    for dimension, label in labels.items():
+        _choose_from(view, dimension, label, asked[dimension]())
+
+
+def _choose_from(view: View, dimension: str, label: str, options: Sequence[str]) -> None:
     key = f"filter_{dimension}"
     chosen = [value for text in view.where if (value := _value_of(text, dimension)) is not None]
-    options = cached(store, top_values, dimension, view.project)
     st.session_state[key] = chosen
     st.multiselect(
         label,
@@ -182,7 +185,7 @@ def _values(store: Store, view: View, dimension: str, label: str) -> None:
         accept_new_options=True,
         select_all=False,
         placeholder="Any",
-        help=f"The {OPTION_LIMIT} most frequent are listed; type any other value. Start with ~ to search inside values."
+        help=f"The {OPTION_LIMIT} most frequent of the period are listed; type any other value. Start with ~ to search inside values."
         if len(options) >= OPTION_LIMIT
         else None,
         on_change=_choose_values,
