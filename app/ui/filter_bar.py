@@ -185,7 +185,7 @@ def _choose_from(view: View, dimension: str, label: str, options: Sequence[str])
         accept_new_options=True,
         select_all=False,
         placeholder="Any",
-        help=f"The {OPTION_LIMIT} most frequent of the period are listed; type any other value. Start with ~ to search inside values."
+        help=f"The {OPTION_LIMIT} most frequent of the period are listed; type any other value, or ~ and a part of it."
         if len(options) >= OPTION_LIMIT
         else None,
         on_change=_choose_values,
