@@ -61,7 +61,11 @@ def ask(
     Returns:
         Call it for the result; it waits, and raises what the function raised.
     """
-    return _READERS.submit(cached, source, function, *args, **kwargs).result
+
+    def read() -> T:
+        return cached(source, function, *args, **kwargs)
+
+    return _READERS.submit(read).result
 
 
 @st.cache_data(max_entries=1000, show_spinner=False)

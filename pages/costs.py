@@ -12,45 +12,59 @@ from app.format import money, tokens
 page = ui.start("Costs", "Where does the money go, and why did that change?")
 scope = (page.timezone, page.filters, page.comparison)
 selection = (page.timezone, page.filters)
-figures = ui.cached(page, costs.figures, *scope)
+asked_figures = ui.ask(page, costs.figures, *scope)
+asked_ledger = ui.ask(page, waste.waste, *selection)
+asked_why = ui.ask(page, bridge.bridge, *scope)
+asked_features = ui.ask(page, costs.leaders, *scope, "trace_name")
+asked_models = ui.ask(page, costs.leaders, *scope, "model")
+asked_limits = ui.ask(page, budgets.budget_states, page.timezone, page.definitions.budget)
+figures = asked_figures()
 ui.stop_without_rows(page, figures.totals)
 
-features = ui.cached(page, costs.breakdown, *scope, "trace_name", costs.BARS)
-models = ui.cached(page, costs.breakdown, *scope, "model", costs.BARS)
-ui.answer(costs.summary(figures, features, models, page.filters.window.label))
-ui.kpi_row(ui.metric_cards(page, figures.totals, figures.course, costs.CARDS))
-
-limits = ui.cached(page, budgets.budget_states, page.timezone, page.definitions.budget)
-compared = page.comparison if figures.totals.previous else None
-why = ui.cached(page, bridge.bridge, *selection, compared)
-ledger = ui.cached(page, waste.waste, *selection)
-left, right = ui.side_by_side()
-with left:
-    if why:
-        ui.show_chart(bridge_bars(why), alt=bridge_words(why))
-    else:
-        ui.empty_state(
-            "Nothing to compare with", "Choose a shorter period or another comparison to see why it changed."
-        )
-with right:
-    ui.section("What to do about it")
-    steps = cost_advice.advice(why, ledger, limits)
-    for step in steps:
-        ui.step(step.sentence, page=step.page, condition=step.condition, part=step.part)
-    if not steps:
-        ui.note("Nothing stands out: no large rise, little waste, budgets within their limits.")
-ui.budgets(limits)
-ui.unpriced_note(figures.totals.total["unpriced_generations"], figures.totals.total["generations"])
-
+summary = ui.place()
 part = ui.choose_part(costs.PAGE_PARTS, key="part")
-shown: dict[str, ui.Provenance] = {"Figures": figures.totals, "Course": figures.course, "Waste": ledger.answer}
+if part == "Breakdown":
+    left, right = ui.side_by_side()
+    with left:
+        dimension = ui.choose_dimension("Split by", costs.SPLITS, key="by")
+    with right:
+        searched = ui.search_box("Search the values", key="find")
+    asked_rows = ui.ask(page, costs.breakdown, *scope, dimension, costs.TABLE_ROWS, searched)
+    asked_order = ui.ask(page, costs.all_time_order, dimension)
+    asked_split = ui.ask(page, costs.over_time, *selection, dimension)
+    asked_bars = ui.ask(page, costs.leaders, *scope, dimension)
+    asked_kinds = ui.ask(page, costs.token_split, *selection)
+    asked_paid = ui.ask(page, cost_shapes.cost_kinds, *selection)
+
+with summary:
+    ui.answer(costs.summary(figures, asked_features(), asked_models(), page.filters.window.label))
+    ui.kpi_row(ui.metric_cards(page, figures.totals, figures.course, costs.CARDS))
+    limits, ledger = asked_limits(), asked_ledger()
+    why = asked_why() if figures.totals.previous else None
+    left, right = ui.side_by_side()
+    with left:
+        if why:
+            ui.show_chart(bridge_bars(why), alt=bridge_words(why))
+        else:
+            ui.empty_state(
+                "Nothing to compare with", "Choose a shorter period or another comparison to see why it changed."
+            )
+    with right:
+        ui.section("What to do about it")
+        steps = cost_advice.advice(why, ledger, limits)
+        for step in steps:
+            ui.step(step.sentence, page=step.page, condition=step.condition, part=step.part)
+        if not steps:
+            ui.note("Nothing stands out: no large rise, little waste, budgets within their limits.")
+    ui.budgets(limits)
+    ui.unpriced_note(figures.totals.total["unpriced_generations"], figures.totals.total["generations"])
+
+shown: dict[str, ui.Provenance] = {"Figures and course": figures.course, "Waste": ledger.answer}
 if why:
     shown |= {"Why it changed, now": why.answers[0], "Why it changed, before": why.answers[1]}
 
 if part == "Breakdown":
-    dimension = ui.choose_dimension("Split by", costs.SPLITS, key="by")
-    order = ui.cached(page, costs.all_time_order, dimension)
-    split = ui.cached(page, costs.over_time, *selection, dimension)
+    order, split = asked_order(), asked_split()
     names = costs.series_of(split)
     with ui.guarded():
         ui.show_chart(
@@ -59,7 +73,7 @@ if part == "Breakdown":
         )
     left, right = ui.side_by_side()
     with left:
-        bars = ui.cached(page, costs.breakdown, *scope, dimension, costs.BARS)
+        bars = asked_bars()
         ui.show_chart(
             ranking(
                 bars.priced,
@@ -83,7 +97,7 @@ if part == "Breakdown":
                 ui.note(spread.sentence)
                 shown |= {"Concentration": spread.answer}
         else:
-            paid = ui.cached(page, cost_shapes.cost_kinds, *selection)
+            paid = asked_paid()
             ui.show_chart(
                 ranked_bars(
                     paid.frame,
@@ -97,7 +111,7 @@ if part == "Breakdown":
                 alt=cost_shapes.kind_words(paid),
             )
             shown |= {"Cost by kind of token": paid.answer}
-        kinds = ui.cached(page, costs.token_split, *selection)
+        kinds = asked_kinds()
         ui.show_chart(
             ranked_bars(
                 kinds.frame,
@@ -111,8 +125,7 @@ if part == "Breakdown":
             alt=costs.token_words(kinds),
         )
         shown |= {"Tokens by kind": kinds.result}
-    searched = ui.search_box("Search the values", key="find")
-    rows = ui.cached(page, costs.breakdown, *scope, dimension, costs.TABLE_ROWS, searched)
+    rows = asked_rows()
     ui.section(f"Cost by {rows.label.lower()}", rows.note)
     ui.table(
         rows.frame,

@@ -9,7 +9,7 @@ from app.charts.metrics import course, course_words
 page = ui.start("Overview", "What happened in this period, and what changed?")
 scope = (page.timezone, page.filters, page.comparison)
 asked_head = ui.ask(page, overview.headline, *scope)
-asked_features = ui.ask(page, overview.features, *scope)
+asked_features = ui.ask(page, overview.features, page.timezone, page.filters)
 asked_news = ui.ask(page, overview.what_changed, *scope)
 asked_budgets = ui.ask(page, budgets.budget_states, page.timezone, page.definitions.budget)
 head = asked_head()

@@ -30,7 +30,8 @@ FIGURES = (
 )
 CARDS = FIGURES[:4]
 _SPREAD = ("trace_cost_p50_usd", "trace_cost_p95_usd", "trace_cost_max_usd")
-ROW_METRICS = ("cost_usd", "traces", "cost_per_trace_usd", "total_tokens", "unpriced_generations", *_SPREAD)
+LEADER_METRICS = ("cost_usd", "unpriced_generations")
+ROW_METRICS = (*LEADER_METRICS, "traces", "cost_per_trace_usd", "total_tokens", *_SPREAD)
 SPLITS = (
     "trace_name",
     "model",
@@ -76,7 +77,8 @@ class Breakdown:
         label: its name for people.
         frame: the most expensive values first, and last "other" with all that are not listed: ``value`` (text;
             ``(none)`` where missing), ``cost_usd``, ``cost_usd_previous``, ``delta_usd``, ``share`` (of the distinct
-            total, 0 to 1), ``traces``, ``cost_per_trace_usd``, ``total_tokens``, ``unpriced_generations``. USD.
+            total, 0 to 1), ``unpriced_generations``; ``breakdown`` has ``traces``, ``cost_per_trace_usd``,
+            ``total_tokens`` and the spread of a trace's cost besides. USD.
         values: how many values there are in all.
         result: where the numbers came from; ``additive`` says whether rows may be added.
     """
@@ -112,6 +114,11 @@ def figures(store: Store, timezone: ZoneInfo, filters: Filters, comparison: Wind
     return headline(store, timezone, filters, comparison, FIGURES)
 
 
+def leaders(store: Store, timezone: ZoneInfo, filters: Filters, comparison: Window | None, dimension: str) -> Breakdown:
+    """The most expensive values of a dimension, and "other": what a chart and a sentence need of it."""
+    return _split(store, timezone, Query(LEADER_METRICS, filters, (dimension,), compare=comparison, limit=BARS))
+
+
 def breakdown(
     store: Store,
     timezone: ZoneInfo,
@@ -128,11 +135,15 @@ def breakdown(
     """
     if search:
         filters = filters.with_condition(condition_text(dimension, "~", search))
-    query = Query(metrics=ROW_METRICS, by=(dimension,), filters=filters, compare=comparison, limit=limit)
+    return _split(store, timezone, Query(ROW_METRICS, filters, (dimension,), compare=comparison, limit=limit))
+
+
+def _split(store: Store, timezone: ZoneInfo, query: Query) -> Breakdown:
     result = run(store, timezone, query)
+    dimension = query.by[0]
     total = result.total.get("cost_usd") or 0.0
-    before = pl.col("cost_usd_previous") if comparison is not None else pl.lit(None, dtype=pl.Float64)
-    has_delta = comparison is not None and result.previous is not None
+    before = pl.col("cost_usd_previous") if query.compare else pl.lit(None, dtype=pl.Float64)
+    has_delta = result.previous is not None
     frame = result.frame.select(
         pl.col(dimension).alias("value"),
         pl.col("cost_usd"),
@@ -141,7 +152,7 @@ def breakdown(
         .then(pl.col("cost_usd").fill_null(0.0) - before.fill_null(0.0))
         .alias("delta_usd"),
         (pl.col("cost_usd") / total if total else pl.lit(None, dtype=pl.Float64)).alias("share"),
-        pl.col("traces", "cost_per_trace_usd", "total_tokens", "unpriced_generations", *_SPREAD),
+        *query.metrics[1:],
     ).filter(
         (pl.col("cost_usd").fill_null(0.0) != 0)
         | (pl.col("cost_usd_previous").fill_null(0.0) != 0)

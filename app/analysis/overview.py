@@ -314,9 +314,9 @@ def summary(head: Headline, news: News, period: str) -> str:
     return f"{period.capitalize()}: {spent}.{first}"
 
 
-def features(store: Store, timezone: ZoneInfo, filters: Filters, comparison: Window | None) -> Result:
+def features(store: Store, timezone: ZoneInfo, filters: Filters) -> Result:
     """One row per trace name with its cost, traffic, latency, errors and satisfaction, most expensive first."""
-    query = Query(metrics=FEATURES, by=("trace_name",), filters=filters, compare=comparison, order="-cost_usd")
+    query = Query(metrics=FEATURES, by=("trace_name",), filters=filters, order="-cost_usd")
     return run(store, timezone, query)
 
 

@@ -128,12 +128,18 @@ def _answer(
 ) -> Answer:
     bound = {**parameters.values, **(values or {})}
     more = "".join(f",\n{each} as (\n{query}\n)" for each, query in (also or {}).items())
-    text = f"with {relation} as (\n{units}\n){more}\nselect * from (\n{sql.read(name).strip()}\n)"
+    count = f"select count(*) as rows_read from (\n{units}\n)"  # noqa: S608 - constants of the layer
+    text = (
+        f"with {relation} as (\n{units}\n){more}\nselect *, ({count}) as rows_read from (\n{sql.read(name).strip()}\n)"
+    )
+    frame = store.sql(text, bound)
+    # In the same statement, which is planned once; an answer without rows has no place for it.
+    counted = frame if frame.height else store.sql(count, parameters.values)
     return Answer(
-        frame=store.sql(text, bound),
+        frame=frame.drop("rows_read"),
         sql=text,
         parameters=bound,
         snapshot=store.snapshot,
         run_id=store.run_id,
-        rows_read=store.sql(f"select count(*) as n from ({units})", parameters.values)["n"][0],  # noqa: S608 - as above
+        rows_read=int(counted["rows_read"][0]),
     )

@@ -5,6 +5,7 @@
 with tools as (
     select project_id, trace_id, observation_id, start_time, is_error, tool_name
     from marts.observations
+    semi join (select project_id, trace_id from marts.traces where tool_call_count > 1) using (project_id, trace_id)
     where type = 'TOOL' and not is_synthetic
     qualify count(*) over (partition by project_id, trace_id, tool_name) > 1
 ),

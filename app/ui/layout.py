@@ -28,6 +28,11 @@ def section(title: str, explanation: str = "") -> None:
         st.caption(plain(explanation[:1].upper() + explanation[1:], longest=400))
 
 
+def place() -> DeltaGenerator:
+    """A place on the page that is filled later, ``with`` it: what stands below can be asked for before."""
+    return st.container()
+
+
 def side_by_side() -> tuple[DeltaGenerator, DeltaGenerator]:
     """Two columns for supporting views; one below the other on a phone."""
     left, right = st.columns(2, gap="medium")

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from app.metrics.compile import compile_query
 from app.metrics.filters import Condition, Filters, merged
-from app.metrics.query import Query, run
+from app.metrics.query import Query, TimeGrain, run
 from app.metrics.registry import METRICS, find_dimension, find_metric
 from app.metrics.result import Result
 from app.metrics.windows import Window
@@ -647,6 +647,79 @@ def test_a_comparison_is_the_same_query_over_the_period_before(world: tuple[Orac
         for row in result.frame.to_dicts():
             found, wanted = row[f"{name}_previous"], earlier.get(tuple(row[key] for key in query.by))
             assert same(found, wanted) or (wanted is None and found == 0)
+
+
+# The moment in UTC at which a zone's clock changes: by half an hour, at a quarter to, at midnight so that a day lasts
+# 25 hours or begins at one o'clock, and in the middle of a day of UTC.
+CLOCK_CHANGES = {
+    "Australia/Lord_Howe": datetime(2026, 10, 3, 15, 30),
+    "Pacific/Chatham": datetime(2026, 9, 26, 14),
+    "Africa/Cairo": datetime(2026, 10, 29, 21),
+    "Asia/Beirut": datetime(2027, 3, 27, 22),
+    "America/St_Johns": datetime(2026, 11, 1, 4, 30),
+}
+
+
+@pytest.mark.parametrize(("name", "change"), CLOCK_CHANGES.items())
+def test_the_clock_of_each_zone_changes_then(name: str, change: datetime) -> None:
+    at = change.replace(tzinfo=UTC)
+    before, after = (moment.astimezone(ZoneInfo(name)).utcoffset() for moment in (at - timedelta(seconds=1), at))
+    assert before != after
+
+
+@pytest.fixture(scope="module")
+def moved_worlds(make_store: Callable[..., Store]) -> dict[str, tuple[Oracle, Store]]:
+    """The same rows around the change of each zone's clock."""
+    worlds = {}
+    for name, change in CLOCK_CHANGES.items():
+        tables = random_rows(11)
+        for rows in tables.values():
+            for row in rows:
+                row.update({key: row[key] - CHANGE + change for key in ("start_time", "scored_at") if key in row})
+        worlds[name] = Oracle(tables), make_store(**tables)
+    return worlds
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(query=queries(), name=st.sampled_from(sorted(CLOCK_CHANGES)), grain=st.sampled_from(["hour", "day", "week"]))
+def test_buckets_are_those_of_the_zones_clock(
+    moved_worlds: dict[str, tuple[Oracle, Store]], query: Query, name: str, grain: TimeGrain
+) -> None:
+    oracle, store = moved_worlds[name]
+    by = CLOCK_CHANGES[name] - CHANGE
+    window = Window(query.filters.window.start + by, query.filters.window.end + by)
+    query = replace(query, grain=grain, by=query.by[:1], filters=replace(query.filters, window=window))
+    check(oracle, query, run(store, ZoneInfo(name), query), ZoneInfo(name))
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    query=queries(),
+    hours=st.integers(12, 60),
+    grain=st.sampled_from(["hour", "day", "week", "month"]),
+    zone=st.sampled_from([LISBON, UTC_ZONE, ZoneInfo("Asia/Kathmandu")]),
+)
+def test_a_compared_bucket_is_the_one_in_the_same_place_of_the_period_before(
+    world: tuple[Oracle, Store], query: Query, hours: int, grain: TimeGrain, zone: ZoneInfo
+) -> None:
+    oracle, store = world
+    start = FIRST + timedelta(hours=hours)
+    window = Window(start, start + timedelta(hours=hours))
+    query = replace(query, grain=grain, by=(), filters=replace(query.filters, window=window, project=None))
+    result = run(store, zone, replace(query, compare=True))
+    assert result.previous is not None
+    first, earlier = (bucket(each.start, grain, zone) for each in (window, result.previous))
+    found = {row["time"]: row for row in result.frame.to_dicts()}
+    for name in query.metrics:
+        by_key, _ = expected(oracle, query, name, result.previous, zone)
+        for (then,), units in by_key.items():
+            place = first + (then - earlier)
+            if grain == "month":
+                months = 12 * (first.year - earlier.year) + first.month - earlier.month
+                place = then.replace(
+                    year=then.year + (then.month + months - 1) // 12, month=(then.month + months - 1) % 12 + 1
+                )
+            assert same(found[place][f"{name}_previous"], oracle.number(name, units)), (name, then)
 
 
 @settings(max_examples=120, deadline=None)

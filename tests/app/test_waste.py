@@ -47,7 +47,10 @@ def everything(store: Store) -> Filters:
 def spoiled(make_store: MakeStore) -> Store:
     """Six traces: a failed one with a loop in it, a retry, a loop, an abandoned session, a low score, a good one."""
     traces = [
-        {"trace_id": trace, "name": "f", "start_time": AT, "is_failed": trace == "failed", "session_id": session}
+        {
+            "trace_id": trace, "name": "f", "start_time": AT, "is_failed": trace == "failed", "session_id": session,
+            "tool_call_count": 2,
+        }
         for trace, session in (
             ("failed", None), ("retry", None), ("loop", None), ("left", "s"), ("low", "s2"), ("good", "s2"),
         )
