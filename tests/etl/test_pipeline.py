@@ -26,7 +26,7 @@ from etl.sandbox.faults import Fault
 from etl.sandbox.sandbox import PUBLIC_KEY, SECRET_KEY, Sandbox
 from etl.sandbox.server import serving
 from etl.sandbox.tiny import END, HOUR, tiny_world
-from etl.settings import OutcomeSettings, Settings, load_settings
+from etl.settings import OutcomeSettings, PriceSettings, RedactSettings, Settings, load_settings
 from etl.state import State
 from etl.warehouse import migrate
 from etl.warehouse.snapshots import Warehouse, open_reader
@@ -77,7 +77,10 @@ class Site:
         return min(query["fromStartTime"] for query in asked)
 
     def with_outcome(self, **changes: Any) -> Site:
-        definitions = replace(self.settings.definitions, outcome=OutcomeSettings(**changes))
+        return self.with_rules(outcome=OutcomeSettings(**changes))
+
+    def with_rules(self, **changes: Any) -> Site:
+        definitions = replace(self.settings.definitions, **changes)
         return Site(self.sandbox, replace(self.settings, definitions=definitions))
 
 
@@ -212,6 +215,27 @@ def test_changed_rules_say_how_many_rows_read_differently(synced: Site) -> None:
     assert note.startswith("Everything was modelled again (changed: [outcome]): 0 of ")
     assert note.endswith(f", {resolved} of {sessions} sessions read differently")
     assert note in report.summary()
+
+
+def test_a_changed_price_says_how_many_rows_read_differently(synced: Site) -> None:
+    costs = "select trace_id, observation_id, cost_usd from marts.observations where model = 'gpt-4o-mini'"
+    before = {(trace, step): cost for trace, step, cost in synced.query(costs)}
+    [note] = synced.with_rules(price=(PriceSettings("gpt-4o-mini", 1.0, 2.0),)).sync().notes
+    changed = sum(before[trace, step] != cost for trace, step, cost in synced.query(costs))
+    stored = synced.query("select count(*) from marts.observations")[0][0]
+    assert changed > 0
+    assert note.startswith(f"Everything was modelled again (changed: [[price]]): {changed} of {stored} observations, ")
+
+
+def test_changed_redaction_says_how_many_rows_read_differently(synced: Site) -> None:
+    users = synced.query("select count(*) filter (user_id is not null), count(*) from marts.observations")[0]
+    site = synced.with_rules(redact=RedactSettings(hash_ids=("user_id",)))
+    site = Site(site.sandbox, replace(site.settings, environ={**site.settings.environ, "TRACEHOUSE_REDACT_KEY": "k"}))
+    [note] = site.sync().notes
+    assert users[0] > 0
+    assert note.startswith(
+        f"Everything was modelled again (changed: [redact]): {users[0]} of {users[1]} observations, "
+    )
 
 
 def test_both_families_give_the_same_rows(synced: Site, tmp_path: Path) -> None:
