@@ -1,7 +1,8 @@
-"""The parts of a compiled query: metrics of one grain over one period, aggregated in one pass.
+"""The parts of a compiled query: metrics of one grain, aggregated in one pass.
 
 A block can be asked for its values, for everything that is not among the values kept, and whole. Where units stand in
-one row each and the numbers add up, the latter two are sums over the first; else they read the units again.
+one row each and the numbers add up, the latter two are sums over the first; else they read the units again. A period
+and the one it is compared with are one pass as well, unless they overlap.
 """
 
 from __future__ import annotations
@@ -50,12 +51,15 @@ class Scope:
 
 @dataclass
 class Block:
-    """Metrics of one grain over one period.
+    """Metrics of one grain over a period, or over it and the one it is compared with.
 
     Attributes:
         selection: the units.
         required: numbers of the dimensions of which only units with a value count.
         columns: aggregate by column: ``m0``, or ``m0_k`` and ``m0_n`` for numerator and denominator.
+        is_now: whether a unit belongs to the period itself; its numbers are then in the columns ``m``, those of the
+            other units in ``q``. Empty: there is but one period here.
+        moved: the place of a bucket of the compared period among those of the period itself, as an expression over it.
         flags: further columns of a unit that the aggregates use.
         bucket: the time bucket of a unit, or empty.
         adds_up: whether all aggregates are sums or counts.
@@ -65,12 +69,20 @@ class Block:
 
     selection: Selection
     required: tuple[int, ...]
+    is_now: str = ""
+    moved: str = "t"
     columns: dict[str, str] = field(default_factory=dict)
     flags: dict[str, str] = field(default_factory=dict)
     bucket: str = ""
     adds_up: bool = True
     split: Split = field(default_factory=lambda: Split(""))
     name: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """The columns of the block's answers, but for values, time and ``n_units``."""
+        before = [f"q{column[1:]}" for column in self.columns] if self.is_now else []
+        return [*self.columns, *before]
 
     @property
     def _can_sum(self) -> bool:
@@ -81,21 +93,16 @@ class Block:
         return {f"d{index}": value for index, value in enumerate(self.split.values)}
 
     @property
-    def _aggregates(self) -> dict[str, str]:
-        return {**self.columns, "n_units": "count(*)"}
-
-    @property
     def _time(self) -> dict[str, str]:
         return {"t": self.bucket} if self.bucket else {}
 
     @property
     def _sums(self) -> dict[str, str]:
-        return {name: f"sum({name})" for name in self._aggregates}
+        return {name: f"sum({name})" for name in (*self.names, "n_units")}
 
     def by_value(self) -> str:
         """Aggregated by the dimensions and the time bucket."""
-        columns = {**self._values, **self._time, **self._aggregates}
-        return select(columns, f"({self.split.sql})", self._present(), group=True)
+        return self._aggregated({**self._values, **self._time}, f"({self.split.sql})", self._present())
 
     def ranked(self) -> str:
         """Aggregated by the dimensions over the whole period."""
@@ -103,7 +110,7 @@ class Block:
             return f"from {self.name}"
         if self._can_sum:
             return select({**dict(zip(self._values, self._values, strict=True)), **self._sums}, self.name, group=True)
-        return select({**self._values, **self._aggregates}, f"({self.split.sql})", self._present(), group=True)
+        return self._aggregated(self._values, f"({self.split.sql})", self._present())
 
     def apart_from(self, kept: str) -> str:
         """Aggregated by the time bucket over all values that are not kept."""
@@ -114,8 +121,7 @@ class Block:
         units = select({"": "*", **self._values}, f"({self.split.sql})", self._present())
         # A unit with several of the other values is still one unit.
         once = "" if self.split.is_partition else f"distinct on ({', '.join(MARTS[self.selection.grain].key)}) "
-        rest = select({"": f"{once}*"}, f"({units}) {using}")
-        return select({**self._time, **self._aggregates}, f"({rest})", group=bool(self.bucket))
+        return self._aggregated(self._time, f"({select({'': f'{once}*'}, f'({units}) {using}')})")
 
     def whole(self, parameters: Parameters, dimensions: Sequence[Dimension]) -> str:
         """Aggregated over all units, each once."""
@@ -123,28 +129,58 @@ class Block:
             return select(self._sums, self.name)
         if not self.required:
             units = self.selection.sql(parameters, [f"{sql} as {name}" for name, sql in self.flags.items()])
-            return select(self._aggregates, f"({units})")
+            return self._aggregated({}, f"({units})")
         chosen = [dimensions[index] for index in self.required]
         units = split(self.selection, chosen, self.flags, parameters).sql
-        return select(self._aggregates, f"({units})", [f"v{index} is not null" for index in range(len(chosen))])
+        return self._aggregated({}, f"({units})", [f"v{index} is not null" for index in range(len(chosen))])
+
+    def _aggregated(self, keys: Mapping[str, str], relation: str, where: Sequence[str] = ()) -> str:
+        """The block's numbers by keys; of both periods side by side."""
+        aggregates = {**self.columns, "n_units": "count(*)"}
+        if not self.is_now:
+            return select({**keys, **aggregates}, relation, where, group=bool(keys))
+        each = select({**keys, "is_now": self.is_now, **aggregates}, relation, where, group=True)
+        pairs = {column: f"any_value({column}) filter (is_now)" for column in self.columns}
+        pairs |= {f"q{column[1:]}": f"any_value({column}) filter (not is_now)" for column in self.columns}
+        placed = {key: f"if(is_now, t, {self.moved})" if key == "t" else key for key in keys}
+        return select({**placed, **pairs, "n_units": "sum(n_units)"}, f"({each})", group=bool(keys))
 
     def _present(self) -> list[str]:
         return [f"v{index} is not null" for index in self.required]
 
 
 def make_blocks(
-    scope: Scope, window: Window, metrics: Sequence[Metric], parameters: Parameters, *, prefix: str, origin: Window
+    scope: Scope, window: Window, previous: Window | None, metrics: Sequence[Metric], parameters: Parameters
 ) -> list[Block]:
-    """The blocks of one period.
+    """The blocks of a query.
 
     Args:
         scope: what the query says.
         window: the period.
-        metrics: numbered in this order in the columns of the answer.
+        previous: the one it is compared with, if any.
+        metrics: numbered in this order in the columns of the answer: ``m`` for the period itself, ``q`` for the one
+            before.
         parameters: where values go.
-        prefix: ``m`` for the period itself, ``q`` for the one before.
-        origin: the period whose time buckets the answer has; buckets of another one are moved onto them.
     """
+    if previous is None or previous.end <= window.start or window.end <= previous.start:
+        return _blocks(scope, window, previous, metrics, parameters, "m")
+    # A unit of both periods counts in both.
+    now = _blocks(scope, window, None, metrics, parameters, "m")
+    before = _blocks(scope, previous, None, metrics, parameters, "q")
+    if scope.grain is not None:
+        for block in before:
+            block.bucket = _moved(block.bucket, scope.grain, previous, window, scope.timezone, parameters)
+    return now + before
+
+
+def _blocks(
+    scope: Scope,
+    window: Window,
+    before: Window | None,
+    metrics: Sequence[Metric],
+    parameters: Parameters,
+    prefix: str,
+) -> list[Block]:
     fine = tuple(index for index, each in enumerate(scope.dimensions) if each.home == "observation")
     blocks: dict[tuple[Grain, tuple[int, ...], bool], Block] = {}
     for number, metric in enumerate(metrics):
@@ -154,13 +190,21 @@ def make_blocks(
         identity = (grain, fine if moves else (), counts_scored)
         if identity not in blocks:
             conditions = without_score_names(scope.conditions) if counts_scored else scope.conditions
-            blocks[identity] = Block(Selection(grain, window, conditions, scope.project_id), identity[1])
+            blocks[identity] = Block(Selection(grain, window, conditions, scope.project_id, before), identity[1])
         _add(blocks[identity], scope, metric, f"{prefix}{number}", parameters)
     for block in blocks.values():
         block.split = split(block.selection, scope.dimensions, block.flags, parameters)
+        time = MARTS[block.selection.grain].time
         if scope.grain is not None:
-            time = MARTS[block.selection.grain].time
-            block.bucket = _bucket(scope, scope.grain, time, window, origin, parameters)
+            span = (min(window.start, (before or window).start), max(window.end, (before or window).end))
+            block.bucket = _bucket(scope, scope.grain, time, span, parameters)
+        if before is not None:
+            is_later = before.end <= window.start
+            block.is_now = (
+                f"{time} {'>=' if is_later else '<'} {parameters.bind(window.start if is_later else window.end)}"
+            )
+            if scope.grain is not None:
+                block.moved = _moved("t", scope.grain, before, window, scope.timezone, parameters)
     return list(blocks.values())
 
 
@@ -185,13 +229,13 @@ def _add(block: Block, scope: Scope, metric: Metric, column: str, parameters: Pa
     block.adds_up = block.adds_up and (metric.adds_up or bool(metric.numerator))
 
 
-def _bucket(scope: Scope, grain: TimeGrain, time: str, window: Window, origin: Window, parameters: Parameters) -> str:
+def _bucket(scope: Scope, grain: TimeGrain, time: str, span: tuple[datetime, datetime], parameters: Parameters) -> str:
     """The start of a row's time bucket on the display zone's clock, exact across changes of that clock.
 
-    The zone's offset is added by a CASE over its changes inside the window, so that UTC columns need no conversion
-    per row. Buckets of a compared period are moved onto those of the period itself.
+    The zone's offset is added by a CASE over its changes inside the span, so that UTC columns need no conversion per
+    row.
     """
-    start, end = max(window.start, scope.span[0]), min(window.end, scope.span[1])
+    start, end = max(span[0], scope.span[0]), min(span[1], scope.span[1])
     first, changes = transitions(start, max(start, end), scope.timezone)
     local = time
     if changes:
@@ -203,14 +247,18 @@ def _bucket(scope: Scope, grain: TimeGrain, time: str, window: Window, origin: W
         local = f"{time} + to_seconds(case {cases} else {parameters.bind(changes[-1].offset_s)} end)"
     elif first:
         local = f"{time} + to_seconds({parameters.bind(first)})"
-    text = f"date_trunc('{grain}', {local})::timestamp"
-    if window == origin:
-        return text
-    now, then = _truncated(origin.start, grain, scope.timezone), _truncated(window.start, grain, scope.timezone)
+    return f"date_trunc('{grain}', {local})::timestamp"
+
+
+def _moved(
+    bucket: str, grain: TimeGrain, window: Window, onto: Window, timezone: ZoneInfo, parameters: Parameters
+) -> str:
+    """A bucket of one period in the same place of another."""
+    now, then = _truncated(onto.start, grain, timezone), _truncated(window.start, grain, timezone)
     if grain == "month":
         months = (now.year - then.year) * 12 + now.month - then.month
-        return f"{text} + to_months({parameters.bind(months)})"
-    return f"{text} + to_seconds({parameters.bind(int((now - then).total_seconds()))})"
+        return f"{bucket} + to_months({parameters.bind(months)})"
+    return f"{bucket} + to_seconds({parameters.bind(int((now - then).total_seconds()))})"
 
 
 def _truncated(moment: datetime, grain: TimeGrain, timezone: ZoneInfo) -> datetime:

@@ -75,9 +75,7 @@ def compile_query(store: Store, timezone: ZoneInfo, query: Query) -> Compiled:
     scope = Scope(store, timezone, query.grain, dimensions, conditions, project_id, span)
     window, previous = query.filters.window, _previous(store, query, project_id)
     parameters = Parameters()
-    blocks = make_blocks(scope, window, metrics, parameters, prefix="m", origin=window)
-    if previous is not None:
-        blocks += make_blocks(scope, previous, metrics, parameters, prefix="q", origin=window)
+    blocks = make_blocks(scope, window, previous, metrics, parameters)
     statement = _Statement(query, metrics, dimensions, blocks, parameters)
     repeats = any(each.distinct and (query.grain or (dimensions and each.distinct not in query.by)) for each in metrics)
     return Compiled(
@@ -135,7 +133,7 @@ class _Statement:
 
     def _together(self, relations: Sequence[str], keys: Sequence[str]) -> str:
         """The blocks' columns side by side (each comes from one block alone), and the quotients that follow."""
-        raw = [column for block in self._blocks for column in block.columns]
+        raw = [column for block in self._blocks for column in block.names]
         if len(relations) == 1:
             relation = relations[0]
         else:
@@ -153,7 +151,7 @@ class _Statement:
         fine = [f"d{index} = '{NONE}'" for index, each in enumerate(self._dimensions) if each.home == "observation"]
         if not fine:
             return ""
-        prefixes = dict.fromkeys(column[0] for block in self._blocks for column in block.columns)
+        prefixes = dict.fromkeys(column[0] for block in self._blocks for column in block.names)
         values = [f"coalesce({prefix}{number}, 0) = 0" for prefix in prefixes for number in range(len(self._metrics))]
         return f" where not (({' or '.join(fine)}) and {' and '.join(values)})"
 

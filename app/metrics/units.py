@@ -41,19 +41,20 @@ class Selection:
         window: units that start in it.
         conditions: all must hold.
         project_id: of one project, or of all.
+        before: units of this earlier or later window besides.
     """
 
     grain: Grain
     window: Window
     conditions: tuple[Condition, ...]
     project_id: str | None
+    before: Window | None = None
 
     def sql(self, parameters: Parameters, columns: Sequence[str] = ()) -> str:
         """The units ``u`` with all columns of their mart and the further ones that are given."""
         mart = MARTS[self.grain]
         tests = [mart.rows.format(row="u")] if mart.rows != "true" else []
-        tests.append(f"u.{mart.time} >= {parameters.bind(self.window.start)}")
-        tests.append(f"u.{mart.time} < {parameters.bind(self.window.end)}")
+        tests += self._times(f"u.{mart.time}", parameters)
         if self.project_id is not None:
             tests.append(f"u.project_id = {parameters.bind(self.project_id)}")
         if not any(condition.dimension == "environment" for condition in self.conditions):
@@ -61,6 +62,18 @@ class Selection:
             tests.append("(u.environment is null or not starts_with(u.environment, 'langfuse-'))")
         tests += [condition_sql(condition, self.grain, parameters) for condition in merged(self.conditions)]
         return f"select {', '.join(['u.*', *columns])} from {mart.relation} u where {' and '.join(tests)}"  # noqa: S608 - texts are constants of the registry
+
+    def _times(self, time: str, parameters: Parameters) -> list[str]:
+        def within(start: datetime, end: datetime) -> list[str]:
+            return [f"{time} >= {parameters.bind(start)}", f"{time} < {parameters.bind(end)}"]
+
+        if self.before is None:
+            return within(self.window.start, self.window.end)
+        first, last = sorted((self.window, self.before), key=lambda each: each.start)
+        either = within(first.start, last.end)
+        if first.end < last.start:
+            either.append(f"({time} < {parameters.bind(first.end)} or {time} >= {parameters.bind(last.start)})")
+        return either
 
 
 def expression(dimension: Dimension, grain: Grain, row: str, parameters: Parameters) -> tuple[str, bool]:
