@@ -85,8 +85,14 @@ class Block:
         return [*self.columns, *before]
 
     @property
-    def _can_sum(self) -> bool:
+    def can_sum(self) -> bool:
+        """Whether numbers of several values are sums of theirs."""
         return self.adds_up and self.split.is_partition
+
+    @property
+    def _has_total(self) -> bool:
+        """Whether the total is found in the same pass as the values: where it is no sum, but units stand once."""
+        return not self.adds_up and self.split.is_partition and not self.required
 
     @property
     def _values(self) -> dict[str, str]:
@@ -100,22 +106,29 @@ class Block:
     def _sums(self) -> dict[str, str]:
         return {name: f"sum({name})" for name in (*self.names, "n_units")}
 
-    def by_value(self) -> str:
-        """Aggregated by the dimensions and the time bucket."""
-        return self._aggregated({**self._values, **self._time}, f"({self.split.sql})", self._present())
+    def steps(self) -> dict[str, str]:
+        """Aggregated by the dimensions and the time bucket: relations by name, the last under the block's own."""
+        keys = {**self._values, **self._time}
+        if not self._has_total:
+            return {self.name: self._aggregated(keys, f"({self.split.sql})", self._present())}
+        units = select({"": "*", **keys}, f"({self.split.sql})", self._present())
+        every = f"{self.name}_and_total"
+        columns = {name: name for name in (*keys, *self.names, "n_units")}
+        together = self._aggregated({name: name for name in keys}, f"({units})", has_total=True)
+        return {every: together, self.name: select(columns, every, ["not is_total"])}
 
     def ranked(self) -> str:
         """Aggregated by the dimensions over the whole period."""
         if not self.bucket:
             return f"from {self.name}"
-        if self._can_sum:
+        if self.can_sum:
             return select({**dict(zip(self._values, self._values, strict=True)), **self._sums}, self.name, group=True)
         return self._aggregated(self._values, f"({self.split.sql})", self._present())
 
     def apart_from(self, kept: str) -> str:
         """Aggregated by the time bucket over all values that are not kept."""
         using = f"anti join {kept} using ({', '.join(self._values)})"
-        if self._can_sum:
+        if self.can_sum:
             columns = {**({"t": "t"} if self.bucket else {}), **self._sums}
             return select(columns, f"{self.name} {using}", group=bool(self.bucket))
         units = select({"": "*", **self._values}, f"({self.split.sql})", self._present())
@@ -125,8 +138,12 @@ class Block:
 
     def whole(self, parameters: Parameters, dimensions: Sequence[Dimension]) -> str:
         """Aggregated over all units, each once."""
-        if self.name and self._can_sum:
+        if self.name and self.can_sum:
             return select(self._sums, self.name)
+        if self.name and self._has_total:
+            # Aggregated once more, so that there is a row when there are no units.
+            row = {name: f"any_value({name})" for name in (*self.names, "n_units")}
+            return select(row, f"{self.name}_and_total", ["is_total"])
         if not self.required:
             units = self.selection.sql(parameters, [f"{sql} as {name}" for name, sql in self.flags.items()])
             return self._aggregated({}, f"({units})")
@@ -134,12 +151,26 @@ class Block:
         units = split(self.selection, chosen, self.flags, parameters).sql
         return self._aggregated({}, f"({units})", [f"v{index} is not null" for index in range(len(chosen))])
 
-    def _aggregated(self, keys: Mapping[str, str], relation: str, where: Sequence[str] = ()) -> str:
-        """The block's numbers by keys; of both periods side by side."""
+    def _aggregated(
+        self, keys: Mapping[str, str], relation: str, where: Sequence[str] = (), *, has_total: bool = False
+    ) -> str:
+        """The block's numbers by keys, of both periods side by side.
+
+        With ``has_total`` the keys are columns of the relation, and the row of all units is among the answer's; the
+        column ``is_total`` tells it.
+        """
         aggregates = {**self.columns, "n_units": "count(*)"}
-        if not self.is_now:
-            return select({**keys, **aggregates}, relation, where, group=bool(keys))
-        each = select({**keys, "is_now": self.is_now, **aggregates}, relation, where, group=True)
+        period = {"is_now": self.is_now} if self.is_now else {}
+        if has_total:
+            total = {"is_total": f"grouping({next(iter(keys))}) = 1"}
+            relation = f"({select({'': '*', **period}, relation, where)})" if period else relation
+            each = select({**keys, **dict.fromkeys(period, "is_now"), **total, **aggregates}, relation)
+            each += f" group by grouping sets (({', '.join([*keys, *period])}), ({', '.join(period)}))"
+            keys = {**keys, "is_total": "is_total"}
+        else:
+            each = select({**keys, **period, **aggregates}, relation, where, group=bool(keys or period))
+        if not period:
+            return each
         pairs = {column: f"any_value({column}) filter (is_now)" for column in self.columns}
         pairs |= {f"q{column[1:]}": f"any_value({column}) filter (not is_now)" for column in self.columns}
         placed = {key: f"if(is_now, t, {self.moved})" if key == "t" else key for key in keys}

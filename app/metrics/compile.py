@@ -113,7 +113,37 @@ class _Statement:
         if keys:
             for number, block in enumerate(self._blocks):
                 block.name = f"b{number}"
-                steps[block.name] = block.by_value()
+                steps |= block.steps()
+        if self._values and not self._time and all(block.can_sum for block in self._blocks):
+            self._summed(steps, parts)
+        else:
+            self._aggregated(steps, parts, keys)
+        listed = ",\n".join(f"{name} as (\n  {text}\n)" for name, text in steps.items())
+        union = "\nunion all by name\n".join(parts)
+        return f"with {listed}\n{union}\norder by {', '.join(['part', *self._order()])}"
+
+    def _summed(self, steps: dict[str, str], parts: list[str]) -> None:
+        """Everything from one list of values: what is not kept, and the total, are sums over its rows."""
+        steps["raw"] = self._side_by_side([f"from {block.name}" for block in self._blocks], self._values)
+        raw = [*(column for block in self._blocks for column in block.names), "n_units"]
+        columns = self._finished(self._values)
+        listed = select({**columns, **{f"r_{column}": column for column in raw}}, "raw")
+        place = f"row_number() over (order by {', '.join(self._order())})"
+        steps["found"] = select({"": "*", "place": place}, f"({listed})") + self._something()
+        sums = {column: f"sum(r_{column})" for column in raw}
+        limit = self._parameters.bind(self._query.limit) if self._query.limit is not None else ""
+        kept = [f"place <= {limit}"] if limit else []
+        parts.append(select({"part": str(ROWS), **{name: name for name in columns}}, "found", kept))
+        if limit:
+            rest = select({**sums, "is_there": "count(*) > 0"}, "found", [f"place > {limit}"])
+            parts.append(select({"part": str(OTHER), **self._finished([])}, f"({rest})", ["is_there"]))
+        whole = select({column: f"sum({column})" for column in raw}, "raw")
+        count = {"n_values": f"({select({'': 'count(*)'}, 'found')})"}
+        parts.append(select({"part": str(TOTAL), **self._finished([]), **count}, f"({whole})"))
+
+    def _aggregated(self, steps: dict[str, str], parts: list[str], keys: Sequence[str]) -> None:
+        """The values, what is not kept of them, and the total, each block by its own way."""
+        if keys:
             steps["found"] = self._together([f"from {block.name}" for block in self._blocks], keys) + self._something()
             parts.append(select({"part": str(ROWS), "": "*"}, "kept_rows" if self._query.limit else "found"))
         if self._query.limit is not None:
@@ -127,24 +157,27 @@ class _Statement:
         distinct = select({"": f"distinct {', '.join(self._values)}"}, "found")
         count = {"n_values": f"({select({'': 'count(*)'}, f'({distinct})')})"} if self._values else {}
         parts.append(select({"part": str(TOTAL), "": "*", **count}, "total"))
-        listed = ",\n".join(f"{name} as (\n  {text}\n)" for name, text in steps.items())
-        union = "\nunion all by name\n".join(parts)
-        return f"with {listed}\n{union}\norder by {', '.join(['part', *self._order()])}"
 
     def _together(self, relations: Sequence[str], keys: Sequence[str]) -> str:
-        """The blocks' columns side by side (each comes from one block alone), and the quotients that follow."""
-        raw = [column for block in self._blocks for column in block.names]
+        """The blocks' columns side by side, and the quotients that follow."""
+        return select(self._finished(keys), f"({self._side_by_side(relations, keys)})")
+
+    def _side_by_side(self, relations: Sequence[str], keys: Sequence[str]) -> str:
+        """The blocks' columns by keys; each comes from one block alone."""
         if len(relations) == 1:
-            relation = relations[0]
-        else:
-            aggregates = {**{column: f"any_value({column})" for column in raw}, "n_units": "sum(n_units)"}
-            union = " union all by name ".join(f"({each})" for each in relations)
-            relation = select({**{key: key for key in keys}, **aggregates}, f"({union})", group=bool(keys))
+            return relations[0]
+        raw = [column for block in self._blocks for column in block.names]
+        aggregates = {**{column: f"any_value({column})" for column in raw}, "n_units": "sum(n_units)"}
+        union = " union all by name ".join(f"({each})" for each in relations)
+        return select({**{key: key for key in keys}, **aggregates}, f"({union})", group=bool(keys))
+
+    def _finished(self, keys: Sequence[str]) -> dict[str, str]:
+        """The columns of the answer over those of the blocks."""
         columns = {key: key for key in keys}
-        for prefix in dict.fromkeys(column[0] for column in raw):
+        for prefix in dict.fromkeys(column[0] for block in self._blocks for column in block.names):
             for number, metric in enumerate(self._metrics):
                 columns.update(_finished(metric, f"{prefix}{number}"))
-        return select({**columns, "n_units": "n_units::bigint"}, f"({relation})")
+        return {**columns, "n_units": "n_units::bigint"}
 
     def _something(self) -> str:
         """Leaves out the rows of steps that have no model, tool or the like where they have nothing to say either."""
