@@ -7,7 +7,7 @@ interrupt); such a turn is marked as going on with the message before it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -109,7 +109,8 @@ def scores(store: Store, project_id: str, session_id: str) -> Answer:
 
 def steps(store: Store, project_id: str, trace_id: str) -> Answer:
     """The observations of one turn, earliest first; columns and units as ``trace_observations.sql`` says."""
-    return look_up(store, "trace_observations", {"project_id": project_id, "trace_id": trace_id})
+    answer = look_up(store, "trace_observations", {"project_id": project_id, "trace_id": trace_id})
+    return replace(answer, frame=answer.frame.filter(~pl.col("is_synthetic")))
 
 
 def payload(store: Store, project_id: str, trace_id: str, observation_id: str) -> tuple[str | None, str | None]:

@@ -22,7 +22,7 @@ from app.ui.layout import (
 from app.ui.page import Page, answer, start
 from app.ui.provenance import Provenance, glossary, how_computed
 from app.ui.states import empty_state, error_box, guarded, stop_without_rows
-from app.ui.tables import Column, FilterBy, OpenPage, table
+from app.ui.tables import Column, FilterBy, OpenHere, OpenPage, table
 from app.ui.text import plain
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Card",
     "Column",
     "FilterBy",
+    "OpenHere",
     "OpenPage",
     "Page",
     "Provenance",

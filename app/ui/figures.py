@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import streamlit as st
 
 from app.charts.theme import note_of
+from app.ui.tables import OpenHere
 from app.ui.text import plain
 from app.ui.view import add_value, kept_view
 
@@ -26,7 +27,9 @@ class _Trusted:
         return self._chart.to_dict(validate=False)
 
 
-def show_chart(chart: TopLevelMixin, *, alt: str, key: str = "", filter_by: str = "") -> None:
+def show_chart(
+    chart: TopLevelMixin, *, alt: str, key: str = "", filter_by: str = "", link: OpenHere | None = None
+) -> None:
     """Show a chart.
 
     Args:
@@ -35,10 +38,11 @@ def show_chart(chart: TopLevelMixin, *, alt: str, key: str = "", filter_by: str 
         key: a stable identity; needed with ``filter_by``.
         filter_by: a dimension; a click on a mark then filters the page by that mark's name. The chart must have been
             made with ``select=PICK``.
+        link: a click on a mark opens it on the same page; its column is a field of the marks.
     """
     drawn = cast("Chart", _Trusted(chart))  # Streamlit names the kinds of charts one by one, and needs this of them
     note = note_of(chart)
-    if not filter_by:
+    if not filter_by and link is None:
         st.altair_chart(drawn, width="stretch", key=key or None, alt=alt)
         _caption(note)
         return
@@ -47,11 +51,14 @@ def show_chart(chart: TopLevelMixin, *, alt: str, key: str = "", filter_by: str 
 
     def follow() -> None:
         chosen = st.session_state[unique]["selection"].get(PICK, [])
-        if chosen:
+        if chosen and link is not None:
+            link.follow(chosen[0].get(link.column))
+        elif chosen:
             add_value(filter_by, chosen[0].get("name"))
 
     st.altair_chart(drawn, width="stretch", key=unique, alt=alt, on_select=follow, selection_mode=PICK)
-    _caption(" · ".join(text for text in (note, "click a bar to filter by it") if text))
+    action = "click a bar to open it" if link else "click a bar to filter by it"
+    _caption(" · ".join(text for text in (note, action) if text))
 
 
 def _caption(text: str) -> None:

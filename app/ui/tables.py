@@ -75,6 +75,33 @@ class FilterBy:
     column: str
 
 
+@dataclass(frozen=True)
+class OpenHere:
+    """A click on a row opens it on the same page: a parameter of the address names it.
+
+    Attributes:
+        parameter: of the address.
+        column: holds its value.
+        chosen: the value that is open now; its row is shown as selected.
+        forget: parameters of the address that belonged to what was open before.
+    """
+
+    parameter: str
+    column: str
+    chosen: str | None = None
+    forget: tuple[str, ...] = ()
+
+    def follow(self, value: object) -> None:
+        """Open this value."""
+        if value is not None:
+            st.query_params[self.parameter] = str(value)
+            for name in self.forget:
+                st.query_params.pop(name, None)
+
+
+Link = OpenPage | FilterBy | OpenHere
+
+
 def _config(column: Column) -> Any:
     options: dict[str, Any] = {"help": column.help or None, "pinned": column.pinned or None}
     number = st.column_config.NumberColumn
@@ -119,9 +146,10 @@ def table(
     key: str,
     alt: str,
     total: int | None = None,
-    link: OpenPage | FilterBy | None = None,
+    link: Link | None = None,
     download_name: str = "",
     download: Callable[[], pl.DataFrame] | None = None,
+    height: int | None = None,
 ) -> None:
     """Show a frame as a table that sorts, searches, hides columns, links its rows and downloads.
 
@@ -134,6 +162,7 @@ def table(
         link: what a click on a row does.
         download_name: file name without ending; a download button appears with it.
         download: makes all the rows when the button is pressed; the rows shown are downloaded without it.
+        height: in pixels, where the usual one does not fit.
     """
     shown = harmless(frame.select(_scaled(name, column) for name, column in columns.items()))
     _caption(frame.height, frame.height if total is None else total, link)
@@ -142,8 +171,11 @@ def table(
     unique = f"{key} {kept_view().query_string()}"
     if link is not None:
         selection = {"on_select": _on_click(unique, frame, link), "selection_mode": "single-row"}
+    if isinstance(link, OpenHere):
+        _select(unique, frame, link)
     st.dataframe(
         shown,
+        height=height or "auto",
         column_config={name: _config(column) for name, column in columns.items()},
         hide_index=True,
         placeholder="—",
@@ -180,19 +212,26 @@ def _flat(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _caption(shown: int, total: int, link: OpenPage | FilterBy | None) -> None:
+def _select(key: str, frame: pl.DataFrame, link: OpenHere) -> None:
+    """Select the row that the address names, however it came to be named."""
+    rows = frame.with_row_index("at").filter(pl.col(link.column) == link.chosen)["at"].to_list()[:1]
+    if st.session_state.get(key, {}).get("selection", {}).get("rows", []) != rows:
+        st.session_state[key] = {"selection": {"rows": rows, "columns": [], "cells": []}}
+
+
+def _caption(shown: int, total: int, link: Link | None) -> None:
     count = f"{shown:,} of {total:,} shown"
     if shown >= total:
         count = "1 row" if total == 1 else f"{total:,} rows"
     action = ""
-    if isinstance(link, OpenPage):
+    if isinstance(link, OpenPage | OpenHere):
         action = " · select a row to open it"
     elif isinstance(link, FilterBy):
         action = " · select a row to filter this page by it"
     st.caption(count + action)
 
 
-def _on_click(key: str, frame: pl.DataFrame, link: OpenPage | FilterBy) -> Callable[[], None]:
+def _on_click(key: str, frame: pl.DataFrame, link: Link) -> Callable[[], None]:
     def follow() -> None:
         chosen = st.session_state[key]["selection"]["rows"]
         if not chosen:
@@ -201,6 +240,9 @@ def _on_click(key: str, frame: pl.DataFrame, link: OpenPage | FilterBy) -> Calla
         if isinstance(link, FilterBy):
             value = row[link.column]
             add_value(link.dimension, None if value is None else str(value))
+            return
+        if isinstance(link, OpenHere):
+            link.follow(row[link.column])
             return
         wanted = {name: str(row[column]) for name, column in link.parameters.items() if row[column] is not None}
         st.switch_page(PAGES / f"{link.page}.py", query_params={**kept_view().parameters(), **wanted})

@@ -60,7 +60,7 @@ def show_turn(
     if said.user is None and said.answer is None and not row["is_error"]:
         st.caption("Nothing readable was recorded for this turn; its steps are below.")
     if scores:
-        st.caption(" · ".join(_score(score) for score in scores))
+        st.caption(" · ".join(score_words(score) for score in scores))
     if row["first_error_group_id"]:
         page_link("errors", "Why it broke", group=row["first_error_group_id"])
     _steps(page, project_id, trace_id, row["observation_count"])
@@ -95,7 +95,8 @@ def _say(role: str, message: Message, *, key: str) -> None:
                 long_code(call.arguments, key=f"{key}_call_{index}", language="json")
 
 
-def _score(score: Mapping[str, Any]) -> str:
+def score_words(score: Mapping[str, Any]) -> str:
+    """One score as a line of Markdown: name, value, comment."""
     value = (
         score["string_value"]
         if score["value"] is None or score["data_type"] == "CATEGORICAL"
@@ -132,4 +133,5 @@ def _steps(page: Page, project_id: str, trace_id: str, count: int) -> None:
                     st.caption("Nothing was recorded.")
                 else:
                     long_code(text, key=f"{title}_{trace_id}_{chosen}")
+        page_link("trace", "Open this trace", trace=trace_id, project=project_id)
         st.caption(f"Trace {plain(trace_id)}")
