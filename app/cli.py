@@ -13,6 +13,7 @@ COMMANDS = {
     "query": "app.query_command:query",
     "costs": "app.costs_command:costs",
     "session": "app.session_command:session",
+    "trace": "app.trace_command:trace",
     "experiment": "app.experiment_command:experiment",
 }
 
@@ -23,6 +24,7 @@ SUMMARIES = {
     "query": "Any metric by any dimension, from the layer that the pages use.",
     "costs": "Where the money goes, why that changed, and what the month will cost.",
     "session": "One conversation: turns, cost, satisfaction, outcome.",
+    "trace": "One trace: where the time went, where it broke, what was said.",
     "experiment": "An A/B test: whether it can be trusted, and which variant is better.",
 }
 

@@ -14,17 +14,18 @@ from app.ui.detail import chosen_in_address, keep_in_address, load_or_stop
 page = ui.start("Trace", "Where did one request spend its time, and where did it break?")
 trace_id = st.query_params.get("trace")
 if not trace_id:
-    wanted = ui.search_box("Search names and ids", key="named")
-    chosen_in_address("first", traces.ORDERS, "start_time")
-    order = st.selectbox(
-        "Order",
-        list(traces.ORDERS),
-        format_func=traces.ORDERS.__getitem__,
-        key="first",
-        on_change=keep_in_address,
-        args=("first", "start_time"),
-        width=260,
-    )
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        wanted = ui.search_box("Search names and ids", key="named")
+        chosen_in_address("first", traces.ORDERS, "start_time")
+        order = st.selectbox(
+            "Order",
+            list(traces.ORDERS),
+            format_func=traces.ORDERS.__getitem__,
+            key="first",
+            on_change=keep_in_address,
+            args=("first", "start_time"),
+            width=260,
+        )
     listed = ui.cached(page, traces.recent, page.timezone, page.filters, wanted, order)
     if listed.frame.is_empty():
         ui.empty_state(
@@ -81,8 +82,9 @@ ui.kpi_row(
     ]
 )
 st.caption(ui.plain(trace_words.facts(trace), longest=800))
-for sentence in trace_words.oddities(trace, found.frame):
-    st.caption(f":material/info: {ui.plain(sentence)}")
+odd = trace_words.oddities(trace, found.frame)
+if odd:
+    st.caption(f":material/info: {ui.plain(' · '.join(odd), longest=800)}")
 if found.frame.is_empty():
     ui.empty_state("No spans", "The trace's rows are gone from the server, or did not arrive yet.")
     st.stop()

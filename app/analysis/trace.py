@@ -243,13 +243,35 @@ def pick(frame: pl.DataFrame, show: str = "all", found: Mapping[str, list[str]] 
     return marked.filter(pl.col("place").is_in(list(kept)))
 
 
+def origins(frame: pl.DataFrame) -> list[dict[str, Any]]:
+    """Where the trace broke, the decisive place first: ERROR rows with no ERROR below them.
+
+    Decisive is the error that was passed on the furthest up, and of those the last one: what came before it was
+    handled, else there would have been no later one.
+    """
+    parents = frame["parent_place"].to_list()
+    is_error = frame["is_error"].to_list()
+    depths = frame["depth"].to_list()
+
+    def reached(row: dict[str, Any]) -> int:
+        place = row["place"]
+        while parents[place] is not None and is_error[parents[place]]:
+            place = parents[place]
+        return int(depths[place])
+
+    broken = frame.filter(pl.col("state") == "error").sort("start_time", descending=True, maintain_order=True)
+    return sorted(broken.to_dicts(), key=reached)
+
+
 def first_look(frame: pl.DataFrame) -> str | None:
-    """The span to open when nobody chose one: where it broke first, else the root, else the first of the tree."""
+    """The span to open when nobody chose one: where it broke, else the root, else the first of the tree."""
     if frame.is_empty():
         return None
-    broken = frame.filter(pl.col("state") == "error").sort("start_time")
+    broken = origins(frame)
+    if broken:
+        return str(broken[0]["observation_id"])
     roots = frame.filter("is_root")
-    return str(next(rows["observation_id"][0] for rows in (broken, roots, frame) if rows.height))
+    return str((roots if roots.height else frame)["observation_id"][0])
 
 
 def span_row(frame: pl.DataFrame, observation_id: str | None) -> dict[str, Any] | None:

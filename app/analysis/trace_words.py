@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 import polars as pl
 
 from app.analysis.selection import Answer
-from app.analysis.trace import Spans, Trace
+from app.analysis.trace import Spans, Trace, origins
 from app.format import count, duration_ms, money, rate
 
 _HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_:")
@@ -52,13 +52,17 @@ def summary(trace: Trace, found: Spans) -> str:
     if longest is not None:
         name, spent, share = longest
         parts.append(f"{rate(share)} of the time in {name} ({duration_ms(spent)})")
-    broken = found.frame.filter(pl.col("state") == "error").sort("start_time")
-    if broken.height:
-        where = span_title(broken.row(0, named=True))
-        more = f" and {count(broken.height - 1)} more" if broken.height > 1 else ""
-        message = broken["status_message"][0]
-        parts.append(f"broke in {where}{more}" + (f": {message[:_LONGEST_MESSAGE]}" if message else ""))
-    return "; ".join(parts) + ("" if parts[-1].endswith(".") else ".")
+    broken = origins(found.frame)
+    if broken:
+        more = f" and {count(len(broken) - 1)} more" if len(broken) > 1 else ""
+        message = broken[0]["status_message"]
+        said = (
+            f": {message[:_LONGEST_MESSAGE].rstrip()}{'…' if len(message) > _LONGEST_MESSAGE else ''}"
+            if message
+            else ""
+        )
+        parts.append(f"broke in {span_title(broken[0])}{more}{said}")
+    return "; ".join(parts) + ("" if parts[-1].endswith((".", "…")) else ".")
 
 
 def longest_on_path(found: Spans) -> tuple[str, float, float] | None:
@@ -104,7 +108,7 @@ def oddities(trace: Trace, frame: pl.DataFrame) -> list[str]:
         (placed.filter(pl.col("end_time") > pl.col("parent_end")).height, "{n} ran on after the parent had ended"),
         (
             work.filter(pl.col("usage_source") == "doubtful").height,
-            "{n} with doubtful tokens: the server estimated them",
+            "{n} with doubtful tokens: probably estimated by the server",
         ),
         (work.filter("is_double_counted").height, "{n} around a call that is counted already, so not counted again"),
         (trace.unpriced_count or 0, "{n} without a known price, missing from the cost"),

@@ -45,8 +45,8 @@ def show_payload(title: str, text: str | None, *, role: Role, key: str) -> None:
             st.caption("Nothing was recorded.", width="content")
             return
         st.caption(f"{len(text):,} characters", width="content")
-        messages = read_messages(text, role=role) if len(text) <= SENT_LIMIT else []
         tree = _tree(text)
+        messages = _spoken(read_messages(text, role=role)) if len(text) <= SENT_LIMIT and tree is not None else []
         views = [view for view, there in zip(VIEWS, (messages, tree is not None, True), strict=True) if there]
         view = st.segmented_control(
             f"Show {title.lower()} as",
@@ -81,7 +81,7 @@ def show_payload(title: str, text: str | None, *, role: Role, key: str) -> None:
 
 def show_json(title: str, text: str | None, *, key: str) -> None:
     """A small JSON value, such as metadata, as a tree; nothing where it is empty."""
-    if text in (None, "", "{}", "null", "[]"):
+    if not is_said(text):
         return
     st.markdown(f"**{plain(title)}**")
     tree = _tree(str(text))
@@ -89,6 +89,11 @@ def show_json(title: str, text: str | None, *, key: str) -> None:
         long_code(str(text), key=f"{key}_all")
     else:
         st.json(tree, expanded=2)
+
+
+def is_said(text: str | None) -> bool:
+    """Whether a JSON value holds anything."""
+    return text not in (None, "", "{}", "null", "[]")
 
 
 def _tree(text: str) -> Any:
@@ -100,6 +105,12 @@ def _tree(text: str) -> Any:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict | list) else None
+
+
+def _spoken(messages: list[Message]) -> list[Message]:
+    """The messages, unless they are only the JSON value itself written out: nobody said that."""
+    only = messages[0].text if len(messages) == 1 and not messages[0].tool_calls else ""
+    return [] if only.startswith(("{", "[")) else messages
 
 
 def _messages(messages: list[Message], *, key: str) -> None:

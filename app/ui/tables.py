@@ -46,12 +46,14 @@ class Column:
             needs; ``seconds`` and ``ms`` take milliseconds, ``rate`` and ``share`` a part of one.
         help: the definition, as a tooltip.
         pinned: stays in sight when the table scrolls sideways.
+        width: in pixels, where the width of the first rows does not fit the others.
     """
 
     label: str
     kind: Kind = "text"
     help: str = ""
     pinned: bool = False
+    width: int | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,11 @@ Link = OpenPage | FilterBy | OpenHere
 
 
 def _config(column: Column) -> Any:
-    options: dict[str, Any] = {"help": column.help or None, "pinned": column.pinned or None}
+    options: dict[str, Any] = {
+        "help": column.help or None,
+        "pinned": column.pinned or None,
+        "width": column.width,
+    }
     number = st.column_config.NumberColumn
     makers: dict[Kind, Callable[[], Any]] = {
         "text": lambda: st.column_config.TextColumn(column.label, **options),

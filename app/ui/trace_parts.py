@@ -14,13 +14,13 @@ from app.analysis.conversation import payload
 from app.analysis.trace import SHOWN, Spans, Trace
 from app.analysis.trace_words import langfuse_address, span_title
 from app.cache import cached
-from app.charts.waterfall import waterfall
+from app.charts.waterfall import MARKS, waterfall
 from app.format import duration_ms, money, rate, tokens, when
-from app.ui.detail import chosen_in_address, keep_in_address, long_code, number_in_address
+from app.ui.detail import chosen_in_address, keep_in_address, long_code, number_in_address, stay_link
 from app.ui.figures import PICK, show_chart
 from app.ui.layout import page_link
 from app.ui.page import Page
-from app.ui.payload import show_json, show_payload
+from app.ui.payload import is_said, show_json, show_payload
 from app.ui.tables import Column, OpenHere, table
 from app.ui.text import plain
 from app.ui.transcript import score_words
@@ -29,8 +29,8 @@ WINDOW = 40
 TREE_HEIGHT = 640
 DEEPEST = 16
 _COLUMNS = {
-    "tree": Column("Span", pinned=True),
-    "mark": Column("State", help="✕ broke here · ↑ error passed on from below · △ warning"),
+    "number": Column("No.", "count", help="The same number as in the chart above", pinned=True),
+    "tree": Column("Span", help="✕ broke here · ↑ error from below · △ warning", width=230),
     "latency_ms": Column("Latency, ms", "ms"),
     "self_time_ms": Column("Self, ms", "ms", help="Its latency without the time that spans below it cover"),
     "critical_ms": Column("On path, ms", "ms", help="Its own part of the critical path"),
@@ -44,13 +44,12 @@ _COLUMNS = {
     "found_in": Column("Found in"),
     "observation_id": Column("Observation id"),
 }
-_STATES = {"error": "✕ error", "passed on": "↑ passed on", "warning": "△ warning", "": ""}
 
 
 def trace_links(page: Page, trace: Trace) -> None:
     """Ways from here: the list, the conversation, the error group, Langfuse."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        page_link("trace", "All traces")
+        stay_link("All traces", key="all_traces", trace="", span="", rows="", show="", inside="")
         if trace.session_id:
             page_link("conversation", "Conversation of its session", session=trace.session_id, project=trace.project_id)
         if trace.first_error_group_id:
@@ -106,7 +105,7 @@ def show_waterfall(trace: Trace, found: Spans, rows: pl.DataFrame, opened: str |
         st.session_state["rows"] = number
     shown = rows.slice((number - 1) * WINDOW, WINDOW)
     show_chart(
-        waterfall(shown, found.path, written=duration_ms, select=PICK),
+        waterfall(shown, found.path, written=duration_ms, select=PICK, opened=opened or ""),
         alt=f"{shown.height} of {rows.height} spans as bars over the time since the trace began",
         key=f"waterfall_{trace.trace_id}_{number}",
         link=OpenHere("span", "observation_id"),
@@ -127,14 +126,15 @@ def show_tree(trace: Trace, rows: pl.DataFrame, opened: str | None) -> None:
         tree=(
             pl.lit("\u2003").repeat_by(pl.min_horizontal("depth", DEEPEST)).list.join("")
             + pl.when(pl.col("depth") > DEEPEST).then(pl.format("({}) ", "depth")).otherwise(pl.lit(""))
+            + pl.col("state").replace_strict(MARKS, return_dtype=pl.String)
             + pl.col("name").fill_null("(no name)")
             + pl.when("is_orphan").then(pl.lit("  · foreign parent")).otherwise(pl.lit(""))
             + pl.when("is_cut").then(pl.lit("  · circle")).otherwise(pl.lit(""))
         ),
-        mark=pl.col("state").replace_strict(_STATES, return_dtype=pl.String),
+        number=pl.col("place") + 1,
         usage_source=pl.when(pl.col("usage_source") == "doubtful").then(pl.lit("doubtful")),
     )
-    useful = [name for name in _COLUMNS if name in ("tree", "latency_ms") or _says_something(shown[name])]
+    useful = [name for name in _COLUMNS if name in ("number", "tree", "latency_ms") or _says_something(shown[name])]
     table(
         shown,
         columns={name: _COLUMNS[name] for name in useful},
@@ -174,9 +174,15 @@ def show_span(page: Page, trace: Trace, row: Mapping[str, Any], scores: Sequence
     show_payload("Input", received, role="user", key=f"input_{identity}")
     show_payload("Output", returned, role="assistant", key=f"output_{identity}")
     show_json("Metadata", more.get("metadata"), key=f"metadata_{identity}")
-    show_json("Model parameters", more.get("model_parameters"), key=f"parameters_{identity}")
-    show_json("Usage as reported", more.get("usage_details"), key=f"usage_{identity}")
-    show_json("Cost as reported, USD", more.get("cost_details"), key=f"cost_{identity}")
+    reported = {
+        "Model parameters": more.get("model_parameters"),
+        "Usage as reported, tokens": more.get("usage_details"),
+        "Cost as reported, USD": more.get("cost_details"),
+    }
+    if any(is_said(text) for text in reported.values()):
+        with st.expander("Parameters, usage and cost as reported"):
+            for title, text in reported.items():
+                show_json(title, text, key=f"{title}_{identity}")
 
 
 def _state(row: Mapping[str, Any], trace: Trace) -> None:
