@@ -220,7 +220,8 @@ def _flat(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _select(key: str, frame: pl.DataFrame, link: OpenHere) -> None:
     """Select the row that the address names, however it came to be named."""
-    rows = frame.with_row_index("at").filter(pl.col(link.column) == link.chosen)["at"].to_list()[:1]
+    named = pl.col(link.column) == link.chosen if link.chosen is not None else pl.lit(value=False)
+    rows = frame.with_row_index("at").filter(named)["at"].to_list()[:1]
     if st.session_state.get(key, {}).get("selection", {}).get("rows", []) != rows:
         st.session_state[key] = {"selection": {"rows": rows, "columns": [], "cells": []}}
 

@@ -27,9 +27,9 @@ def test_one_span_is_its_own_path() -> None:
 
 
 def test_steps_one_after_another_and_the_time_between_them() -> None:
-    """root ==========
-    a     ===
-    b          ====      root's own: 3-5 and 9-10."""
+    # root  ==========
+    # a     ===
+    # b          ====      root's own: 3-5 and 9-10
     assert parts(("root", None, 0, 10), ("a", "root", 0, 3), ("b", "root", 5, 9)) == [
         ("a", 0, 3),
         ("root", 3, 5),
@@ -39,19 +39,19 @@ def test_steps_one_after_another_and_the_time_between_them() -> None:
 
 
 def test_of_two_that_began_together_the_longer_one_counts() -> None:
-    """a ======, b ===: shortening b changes nothing."""
+    """A ======, b ===: shortening b changes nothing."""
     assert parts(("root", None, 0, 6), ("a", "root", 0, 6), ("b", "root", 0, 3)) == [("a", 0, 6)]
 
 
 def test_what_still_ran_when_the_next_began_did_not_cause_it() -> None:
-    """root ==========
-    a     ======
-    b         ======     b began at 4 while a ran: before 4 the path is in root, not in a."""
+    # root  ==========
+    # a     ======
+    # b         ======     b began at 4 while a ran: before 4 the path is in root, not in a
     assert parts(("root", None, 0, 10), ("a", "root", 0, 6), ("b", "root", 4, 10)) == [("root", 0, 4), ("b", 4, 10)]
 
 
 def test_a_fan_of_tools_then_an_answer() -> None:
-    """plan ==, three tools from 2 to 5, 8 and 7, answer from 8 to 12: plan, the slowest tool, answer."""
+    """Plan ==, three tools from 2 to 5, 8 and 7, answer from 8 to 12: plan, the slowest tool, answer."""
     rows: list[Row] = [("agent", None, 0, 12), ("plan", "agent", 0, 2), ("t1", "agent", 2, 5), ("t2", "agent", 2, 8)]
     rows += [("t3", "agent", 2, 7), ("answer", "agent", 8, 12)]
     assert parts(*rows) == [("plan", 0, 2), ("t2", 2, 8), ("answer", 8, 12)]
@@ -70,8 +70,8 @@ def test_the_path_goes_into_grandchildren() -> None:
 
 
 def test_a_child_that_outlives_its_parent_ends_the_trace() -> None:
-    """root =====
-    job    ======== (2-12)   the trace ends with the job; root's part is what came before it."""
+    # root  =====
+    # job     ==========   the trace ends with the job; root's part is what came before it
     assert parts(("root", None, 0, 5), ("job", "root", 2, 12)) == [("root", 0, 2), ("job", 2, 12)]
 
 
@@ -135,7 +135,7 @@ def test_the_parts_add_up_to_the_duration_whatever_is_broken(rows: list[tuple[in
     tree = arrange("t", ids, [None if p < 0 else str(p) for p, _, _ in rows], [False] * len(rows))
     starts, ends = [start for _, start, _ in rows], [end for _, _, end in rows]
     path = critical_path(starts, ends, tree, [False] * len(rows))
-    last = max(max(starts), *(end for end in ends if end is not None), min(starts))
+    last = max([*starts, *(end for end in ends if end is not None)])
     assert sum(part.end - part.start for part in path) == last - min(starts)
     for earlier, later in pairwise(path):
         assert earlier.end == later.start

@@ -13,36 +13,43 @@ from app.analysis.media import MOST, find_media, safe_type
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"0" * 40).decode()
 TOKEN = "@@@langfuseMedia:type=image/jpeg|id=cc48838a-3da8|source=bytes@@@"
 
+ADDRESS = "https://a.example/x.png"
+INLINE = "48 bytes inside the payload"
+ANTHROPIC = {"type": "base64", "data": PNG}
+
 
 def user(*content: Any) -> str:
     return json.dumps([{"role": "user", "content": list(content)}])
 
 
 @pytest.mark.parametrize(
-    ("payload", "kind", "media_type", "place", "reference"),
+    ("part", "kind", "media_type", "reference"),
     [
-        (user({"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}), "image", "image/png", "inline", "48 bytes"),
-        (user({"type": "image_url", "image_url": {"url": "https://a.example/x.png"}}), "image", "", "address", "https://a.example/x.png"),
-        (user({"type": "input_image", "image_url": "https://a.example/x.png"}), "image", "", "address", "https://a.example/x.png"),
-        (user({"type": "input_audio", "input_audio": {"data": PNG, "format": "wav"}}), "audio", "audio/wav", "inline", "48 bytes"),
-        (user({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}), "image", "image/png", "inline", "48 bytes"),
-        (user({"type": "image", "source": {"type": "url", "url": "https://a.example/y"}}), "image", "", "address", "https://a.example/y"),
-        (user({"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": PNG}}), "document", "application/pdf", "inline", "48 bytes"),
-        (user({"type": "file", "file": {"file_id": "file-123"}}), "file", "", "file", "file-123"),
-        (user({"type": "file", "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PNG}"}}), "document", "application/pdf", "inline", "48 bytes"),
-        (user({"inline_data": {"mime_type": "image/png", "data": PNG}}), "image", "image/png", "inline", "48 bytes"),
-        (user({"type": "image_url", "image_url": {"url": TOKEN}}), "image", "image/jpeg", "langfuse", "cc48838a-3da8"),
-        (json.dumps({"photo": TOKEN}), "image", "image/jpeg", "langfuse", "cc48838a-3da8"),
-        (f"look at {TOKEN}", "image", "image/jpeg", "langfuse", "cc48838a-3da8"),
-        (f"look at data:image/png;base64,{PNG}", "image", "image/png", "inline", "48 bytes"),
-        (user({"type": "image_url", "image_url": {"url": "javascript:alert(1)"}}), "image", "", "address", "javascript:alert(1)"),
+        ({"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}, "image", "image/png", INLINE),
+        ({"type": "image_url", "image_url": {"url": ADDRESS}}, "image", "", ADDRESS),
+        ({"type": "input_image", "image_url": ADDRESS}, "image", "", ADDRESS),
+        ({"type": "input_audio", "input_audio": {"data": PNG, "format": "wav"}}, "audio", "audio/wav", INLINE),
+        ({"type": "image", "source": {**ANTHROPIC, "media_type": "image/png"}}, "image", "image/png", INLINE),
+        ({"type": "image", "source": {"type": "url", "url": ADDRESS}}, "image", "", ADDRESS),
+        ({"type": "document", "source": {**ANTHROPIC, "media_type": "a/pdf"}}, "document", "a/pdf", INLINE),
+        ({"type": "file", "file": {"file_id": "file-123"}}, "file", "", "file-123"),
+        ({"type": "file", "file": {"file_data": f"data:a/pdf;base64,{PNG}"}}, "document", "a/pdf", INLINE),
+        ({"inline_data": {"mime_type": "image/png", "data": PNG}}, "image", "image/png", INLINE),
+        ({"type": "image_url", "image_url": {"url": TOKEN}}, "image", "image/jpeg", "cc48838a-3da8"),
+        ({"photo": TOKEN}, "image", "image/jpeg", "cc48838a-3da8"),
+        (f"look at {TOKEN}", "image", "image/jpeg", "cc48838a-3da8"),
+        (f"look at data:image/png;base64,{PNG}", "image", "image/png", INLINE),
+        ({"type": "image_url", "image_url": {"url": "javascript:x"}}, "image", "", "javascript:x"),
     ],
-)  # fmt: skip
-def test_a_reference_is_found(payload: str, kind: str, media_type: str, place: str, reference: str) -> None:
-    [media] = find_media(payload)
-    assert (media.kind, media.media_type, media.place) == (kind, media_type, place)
-    assert media.reference.startswith(reference)
-    assert (media.size == 48) == (place == "inline")
+)
+def test_a_reference_is_found(part: Any, kind: str, media_type: str, reference: str) -> None:
+    places = {INLINE: "inline", "cc48838a-3da8": "langfuse", "file-123": "file"}
+    [media] = find_media(user(part))
+    assert (media.kind, media.media_type, media.place) == (kind, media_type, places.get(reference, "address"))
+    assert media.reference == reference
+    assert media.size == (48 if reference == INLINE else None)
+    [alone] = find_media(part if isinstance(part, str) else json.dumps(part))
+    assert alone == media
 
 
 @pytest.mark.parametrize(

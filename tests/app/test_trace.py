@@ -118,7 +118,8 @@ def test_the_decisive_error_is_opened_and_named(store: Store) -> None:
     assert [row["observation_id"] for row in traces.origins(found.frame)] == ["answer", "lookup"]
     assert traces.first_look(found.frame) == "answer"
     assert summary(traces.find_trace(store, "t"), found) == (
-        "Failed after 10.0 s, $0.02; 50.0 % of the time in TOOL search (5.0 s); broke in GENERATION answer and 1 more: 429."
+        "Failed after 10.0 s, $0.02; 50.0 % of the time in TOOL search (5.0 s); "
+        "broke in GENERATION answer and 1 more: 429."
     )
 
 
@@ -137,7 +138,11 @@ def test_a_handled_error_deep_below_is_not_the_decisive_one(make_store: MakeStor
     ("rows", "order", "notes"),
     [
         ([span("a", "gone", 0, 1), span("b", "a", 0, 1)], ["a", "b"], ["1 span named a parent"]),
-        ([span("a", "b", 0, 3), span("b", "c", 1, 2), span("c", "a", 1, 2)], ["a", "c", "b"], ["parents go in a circle"]),
+        (
+            [span("a", "b", 0, 3), span("b", "c", 1, 2), span("c", "a", 1, 2)],
+            ["a", "c", "b"],
+            ["parents go in a circle"],
+        ),
         ([span("child", "root", 0, 1), span("root", None, 0.5, 2)], ["root", "child"], ["began before the parent"]),
         ([span("a", None, 0, None)], ["a"], ["without an end"]),
         ([span("a", None, 2, 1)], ["a"], ["ended before the start"]),
@@ -149,10 +154,14 @@ def test_a_handled_error_deep_below_is_not_the_decisive_one(make_store: MakeStor
             ["t-t", "a", "b"],
             [],
         ),
-        ([span("a", None, 0, 1, is_double_counted=True, usage_source="doubtful")], ["a"], ["doubtful", "not counted again"]),
+        (
+            [span("a", None, 0, 1, is_double_counted=True, usage_source="doubtful")],
+            ["a"],
+            ["doubtful", "counted already"],
+        ),
         ([], [], []),
     ],
-)  # fmt: skip
+)
 def test_a_broken_trace_opens_and_says_what_is_odd(
     make_store: MakeStore, rows: list[dict[str, Any]], order: list[str], notes: list[str]
 ) -> None:
