@@ -141,10 +141,10 @@ def test_media_are_listed_and_shown_after_a_click(open_page: OpenPage, odd_home:
     assert "image · on another server, never fetched from here" in shown(app)
     assert "image/jpeg · kept in Langfuse" in shown(app)
     assert any(block.value == "https://evil.example/p.png" for block in app.code)
-    assert not app.get("imgs")
+    assert not app.get("image")
     toggles = {toggle.label: toggle for toggle in app.toggle}
     toggles["Show this image"].set_value(True).run()
-    assert len(app.get("imgs")) == 1
+    assert len(app.get("image")) == 1
     {toggle.label: toggle for toggle in app.toggle}["Show this audio"].set_value(True).run()
     assert not app.get("audio")
     assert "can be shown safely" in shown(app)
