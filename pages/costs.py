@@ -282,5 +282,6 @@ else:
 
 ui.page_link("sessions", "Open the sessions behind these costs")
 ui.page_link("errors", "Open the errors of this selection")
+ui.page_link("trace", "Open the most expensive traces", first="cost_usd")
 ui.missing_fields(figures.totals)
 ui.how_computed(shown, metrics=costs.FIGURES, notes=costs.NOTES)

@@ -121,6 +121,6 @@ if not given.frame.is_empty():
         },
         key="trace_scores",
         alt="Scores of the trace and of its spans",
-        link=ui.OpenHere("span", "observation_id", forget=("rows",)),
+        link=ui.OpenHere("span", "observation_id", forget=("bars",)),
     )
 ui.how_computed({"Spans": found.answer, "Scores": given}, notes=trace_words.NOTES)

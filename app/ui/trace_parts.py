@@ -49,7 +49,7 @@ _COLUMNS = {
 def trace_links(page: Page, trace: Trace) -> None:
     """Ways from here: the list, the conversation, the error group, Langfuse."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        stay_link("All traces", key="all_traces", trace="", span="", rows="", show="", inside="")
+        stay_link("All traces", key="all_traces", trace="", span="", bars="", show="", inside="")
         if trace.session_id:
             page_link("conversation", "Conversation of its session", session=trace.session_id, project=trace.project_id)
         if trace.first_error_group_id:
@@ -99,10 +99,10 @@ def show_waterfall(trace: Trace, found: Spans, rows: pl.DataFrame, opened: str |
     """
     windows = max(1, -(-rows.height // WINDOW))
     at = rows.with_row_index("at").filter(pl.col("observation_id") == opened)["at"].to_list()
-    number = number_in_address("rows", windows)
-    if at and "rows" not in st.query_params:
+    number = number_in_address("bars", windows)
+    if at and "bars" not in st.query_params:
         number = at[0] // WINDOW + 1
-        st.session_state["rows"] = number
+        st.session_state["bars"] = number
     shown = rows.slice((number - 1) * WINDOW, WINDOW)
     show_chart(
         waterfall(shown, found.path, written=duration_ms, select=PICK, opened=opened or ""),
@@ -111,7 +111,7 @@ def show_waterfall(trace: Trace, found: Spans, rows: pl.DataFrame, opened: str |
         link=OpenHere("span", "observation_id"),
     )
     if windows > 1:
-        st.pagination(windows, key="rows", on_change=keep_in_address, args=("rows", 0))
+        st.pagination(windows, key="bars", on_change=keep_in_address, args=("bars", 0))
 
 
 def beside() -> tuple[DeltaGenerator, DeltaGenerator]:
@@ -140,7 +140,7 @@ def show_tree(trace: Trace, rows: pl.DataFrame, opened: str | None) -> None:
         columns={name: _COLUMNS[name] for name in useful},
         key=f"spans_{trace.trace_id}",
         alt=f"The spans of trace {trace.trace_id} as a tree",
-        link=OpenHere("span", "observation_id", opened, forget=("rows",)),
+        link=OpenHere("span", "observation_id", opened, forget=("bars",)),
         download_name="spans",
         height=TREE_HEIGHT if shown.height > 16 else None,  # noqa: PLR2004 - rows that fit without scrolling
     )

@@ -53,7 +53,7 @@ def test_the_address_opens_one_span(open_page: OpenPage, traffic_home: Path) -> 
 
 
 def test_a_click_on_a_row_names_the_span_in_the_address(open_page: OpenPage, traffic_home: Path) -> None:
-    app = open_page("trace", traffic_home, trace="t-10", rows="1")
+    app = open_page("trace", traffic_home, trace="t-10", bars="1")
     key = "spans_t-10 "
     assert app.session_state[key]["selection"]["rows"] == [0]
     app.session_state[key] = {"selection": {"rows": [1], "columns": [], "cells": []}}
@@ -193,5 +193,5 @@ def test_five_thousand_spans_stay_usable(
     drawn = json.loads(chart.proto.spec)
     assert len(json.dumps(drawn)) < 60_000
     place = app.dataframe[0].value["observation_id"].tolist().index("o4000")
-    assert app.session_state["rows"] == place // 40 + 1
+    assert app.session_state["bars"] == place // 40 + 1
     assert app.subheader[0].value == "AGENT support-agent"
