@@ -63,7 +63,7 @@ if not trace_id:
 trace = load_or_stop(page, traces.find_trace, trace_id, page.filters.project)
 found = ui.cached(page, traces.spans, trace.project_id, trace.trace_id)
 given = ui.cached(page, traces.scores, trace.project_id, trace.trace_id)
-trace_parts.trace_links(page, trace)
+trace_parts.trace_links(page, trace, found)
 ui.answer(trace_words.summary(trace, found))
 longest = trace_words.longest_on_path(found)
 ui.kpi_row(

@@ -46,14 +46,15 @@ _COLUMNS = {
 }
 
 
-def trace_links(page: Page, trace: Trace) -> None:
+def trace_links(page: Page, trace: Trace, found: Spans) -> None:
     """Ways from here: the list, the conversation, the error group, Langfuse."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         stay_link("All traces", key="all_traces", trace="", span="", bars="", show="", inside="")
         if trace.session_id:
             page_link("conversation", "Conversation of its session", session=trace.session_id, project=trace.project_id)
-        if trace.first_error_group_id:
-            page_link("errors", "Its error group", group=trace.first_error_group_id, project=trace.project_id)
+        broken = traces.origins(found.frame)
+        if broken and broken[0]["error_group_id"]:
+            page_link("errors", "Its error group", group=broken[0]["error_group_id"], project=trace.project_id)
         address = langfuse_address(trace)
         if address and not page.store.is_demo:
             st.link_button("Open in Langfuse", address, type="tertiary", icon=":material/open_in_new:")
