@@ -112,7 +112,7 @@ def test_no_module_hides_another() -> None:
 
 # fmt: off
 COMPUTING = frozenset({
-    "filter", "group_by", "agg", "select", "with_columns", "sort", "join", "unique", "head", "tail", "sum", "mean",
+    "filter", "group_by", "agg", "select", "with_columns", "sort", "unique", "head", "tail", "sum", "mean",
     "median", "quantile", "min", "max", "count", "n_unique", "map_elements", "map_batches", "apply", "pivot", "over",
     "sql", "execute", "eval",
 })
