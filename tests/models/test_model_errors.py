@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from etl.transform import Model
+
 if TYPE_CHECKING:
     from tests.models.conftest import Warehouse
 
@@ -203,13 +205,19 @@ def test_one_kind_of_error_is_one_group(warehouse: Warehouse) -> None:
 STATES = {
     # days before as_of of each occurrence
     "new": [0.1, 2],
+    "new with a burst": [0.01 * n for n in range(40)],
     "ongoing": [0.5, 3, 9, 12, 16, 23],
-    "resolved": [7.5, 20],
-    "regressed": [1, 15, 16, 17],
-    "regressed after its only sight": [1, 15],
+    "resolved": [7.5, 7.9, 8.3, 9, 9.4, 10, 10.2, 11],
+    "resolved after its only day": [8, 8.1],
+    "resolved however rare": [29, 50, 71],
+    "regressed": [1, 15, 15.3, 16, 16.4, 17, 17.5],
+    "ongoing with too few to be back": [1, 15],
+    "ongoing though silent as it is so rare": [9, 18, 24, 33],
     "ongoing as rarely as ever": [1, 11, 19, 28],
     "escalating": [*(0.01 * n for n in range(20)), 3, 5, 7.5, 14.5, 21.5, 25],
     "ongoing with a rhythm": [*(week * 7 + 0.01 * n for n in range(1, 15) for week in range(4))],
+    "ongoing with days that differ": [*(day + 0.01 * n for day in range(29) for n in range(30 if day % 5 == 0 else 2))],
+    "ongoing with four in a day at most": [0.1, 0.2, 0.3, 0.4, 20, 27],
 }
 
 
@@ -229,3 +237,65 @@ def aged(open_warehouse: type[Warehouse]) -> Warehouse:
 def test_states(aged: Warehouse, state: str) -> None:
     row = aged.row("select state from marts.error_groups where project_id = $project", project=state)
     assert row["state"] == state.split(maxsplit=1)[0]
+
+
+def test_one_conversation_that_fails_again_and_again_does_not_escalate(warehouse: Warehouse) -> None:
+    for number in range(40):
+        warehouse.observe(f"o{number}", f"t{number}", session_id="s", level="ERROR", start_time=warehouse.at(number))
+    for week in range(1, 5):
+        seen = warehouse.at(0) - week * 7 * DAY
+        warehouse.observe("o", f"w{week}", level="ERROR", name="o1", start_time=seen)
+    warehouse.connection.execute("update raw.observations set name = 'x'")
+    warehouse.model()
+    assert warehouse.row("select state from marts.error_groups")["state"] == "ongoing"
+
+
+def test_time_alone_changes_a_state_and_full_agrees(warehouse: Warehouse) -> None:
+    for hours in range(12):
+        warehouse.observe(f"o{hours}", f"t{hours}", name="x", level="ERROR", start_time=warehouse.at(3600 * hours))
+    warehouse.model()
+    states = []
+    for days in (1, 6, 8):
+        warehouse.as_of = warehouse.at(0) + days * DAY
+        warehouse.touch()
+        assert warehouse.model().reason == ""
+        states.append(warehouse.row("select state from marts.error_groups")["state"])
+        incremental = warehouse.digest()
+        warehouse.model(full=True)
+        assert warehouse.digest() == incremental
+    assert states == ["new", "new", "resolved"]
+
+
+def test_new_errors_join_the_groups_that_are_there(warehouse: Warehouse) -> None:
+    put = {"name": "search", "level": "ERROR"}
+    warehouse.observe("o", "t1", **put, status_message="order 17 is locked")
+    warehouse.model()
+    before = warehouse.row("from marts.error_groups")
+    warehouse.observe("o", "t2", **put, status_message="order 99 is locked", start_time=warehouse.at(9))
+    warehouse.touch("t2")
+    assert warehouse.model().reason == ""
+    after = warehouse.row("from marts.error_groups")
+    assert after["error_group_id"] == before["error_group_id"]
+    assert (before["occurrence_count"], after["occurrence_count"]) == (1, 2)
+
+
+def test_another_rule_groups_all_history_anew_and_says_so(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (1, 2):
+        warehouse.observe(
+            "o", f"t{number}", name="x", level="ERROR", status_message=f"shelf {'AB'[number - 1]} is empty"
+        )
+    warehouse.observe("fine", "t3")
+    warehouse.model()
+    assert len(warehouse.rows("from marts.error_groups")) == 2
+    text = Model.text.fget
+    monkeypatch.setattr(
+        Model, "text", property(lambda self: text(self).replace("'\\s+', ' ', 'g')", "'\\s+|[AB]\\b', ' ', 'g')"))
+    )
+    warehouse.touch()
+    report = warehouse.model()
+    assert len(warehouse.rows("from marts.error_groups")) == 1
+    assert report.reason == "changed: models"
+    assert report.changed["observations"] == 2
+    assert "2 of 3 observations" in str(report)
