@@ -14,6 +14,8 @@ COMMANDS = {
     "costs": "app.costs_command:costs",
     "session": "app.session_command:session",
     "trace": "app.trace_command:trace",
+    "errors": "app.errors_command:errors",
+    "error": "app.error_command:error",
     "experiment": "app.experiment_command:experiment",
 }
 
@@ -25,6 +27,8 @@ SUMMARIES = {
     "costs": "Where the money goes, why that changed, and what the month will cost.",
     "session": "One conversation: turns, cost, satisfaction, outcome.",
     "trace": "One trace: where the time went, where it broke, what was said.",
+    "errors": "What breaks, how often, for whom, and what to do about it.",
+    "error": "One group of errors: since when, for whom, what it goes with, what to do.",
     "experiment": "An A/B test: whether it can be trusted, and which variant is better.",
 }
 

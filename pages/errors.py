@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from app import ui
-from app.analysis import failures, overview
-from app.charts.failures import correlates_chart, trend_chart
+from app.analysis import error_correlates, error_evidence, error_group, error_reach, failures, overview
+from app.analysis.playbooks import class_names, playbook
+from app.charts.failures import correlates_chart, reactions_chart, trend_chart
 from app.charts.metrics import course, course_words
 from app.format import count, money
-from app.ui.detail import load_or_stop, long_code, stay_link
+from app.ui.detail import chosen_in_address, keep_in_address, load_or_stop, long_code, stay_link
+from app.ui.suggestions import show_playbook
 
 page = ui.start("Errors", "What breaks, for whom, and what to do about it?")
 end = page.filters.window.local_end(page.timezone)
 group_id = st.query_params.get("group")
 
 if group_id:
-    group = load_or_stop(page, failures.find_group, group_id, page.filters.project)
-    mine = failures.group_filters(page.filters, group)
+    group = load_or_stop(page, error_group.find_group, group_id, page.filters.project)
+    around, mine = error_group.around_group(page.filters, group), error_group.group_filters(page.filters, group)
     found = ui.cached(page, failures.groups, page.timezone, mine)
-    struck = failures.occurrences_of(found, group)
-    goes_with = ui.cached(page, failures.correlates, page.filters, group.error_group_id)
+    struck = error_group.occurrences_of(found, group)
     stay_link("All error groups", key="all_groups", group="")
     ui.section(group.title)
-    ui.answer(failures.group_summary(group, struck, goes_with))
+    if not struck["occurrences"]:
+        ui.note(error_group.history(group, page.timezone))
+        ui.empty_state("It did not strike in this selection", "Widen the period in the sidebar, or remove a filter.")
+        st.stop()
+
+    goes_with = ui.cached(page, error_correlates.correlates, around, (group_id,))
+    ui.answer(error_group.group_summary(group, struck, goes_with))
     ui.kpi_row(
         [
             ui.Card(
@@ -33,74 +42,37 @@ if group_id:
             ui.Card("Failed for the user", count(struck["failed_traces"]), why="Traces whose user got no answer"),
             ui.Card("Sessions", count(struck["sessions"])),
             ui.Card("Users", count(struck["users"])),
-            ui.Card("Cost of failed traces", money(struck["failed_cost_usd"]), why="Spent on traces that failed"),
+            ui.Card(
+                "Cost wasted",
+                money(struck["wasted_usd"]),
+                why="Traces struck that failed for the user, and the retries that followed; each trace once",
+            ),
         ]
     )
-    st.caption(ui.plain(failures.history(group, page.timezone), longest=400))
-    if not struck["occurrences"]:
-        ui.empty_state("It did not strike in this selection", "Widen the period in the sidebar, or remove a filter.")
-        st.stop()
+    began = ui.cached(page, error_group.origin, page.timezone, group)
+    ui.note(f"{began} {error_group.history(group, page.timezone)}")
 
     over_time = ui.cached(
         page, failures.trend, page.timezone, mine, overview.grain_for(page.filters.window, page.store)
     )
-    chart, words = trend_chart(over_time, end)
+    marks = ui.cached(page, failures.releases, page.timezone, around)
+    chart, words = trend_chart(over_time, end, marks)
     ui.show_chart(chart, alt=words)
 
-    sampled = ui.cached(page, failures.samples, mine, group.error_group_id)
-    ui.section("Messages", failures.variation(sampled))
-    for index, row in enumerate(sampled.frame.iter_rows(named=True)):
-        st.caption(f"{count(row['occurrences'])} times")
-        long_code(row["message"] or "(no message)", key=f"sample_{index}")
-
-    advice = ui.cached(page, failures.playbook, mine, group, struck)
-    ui.section("What to do", f"{advice.name}: {advice.cause}")
-    st.markdown(f"**Evidence** {ui.plain(advice.evidence, longest=600)}")
-    for number, step in enumerate(advice.steps, start=1):
-        st.markdown(f"{number}. {ui.plain(step, longest=600)}")
-    with st.popover("Copy as a prompt", icon=":material/content_copy:"):
-        st.code(advice.as_prompt(group), language=None, wrap_lines=True)
-
-    ui.section(
-        "What it goes with",
-        "How often traces with a value have this error, against all other traces. Certain: the false discovery rate is "
-        "below 5 %. Neither says which causes which.",
+    known = error_evidence.evidence(
+        ui.cached(page, error_evidence.facts, around, (group_id,)), goes_with, title=group.title
     )
-    if goes_with.is_empty():
-        ui.empty_state(
-            "Nothing to compare", "All traces of the selection share model, release, feature and environment."
-        )
-    else:
-        chart, words = correlates_chart(goes_with)
-        ui.show_chart(chart, alt=words)
-        ui.table(
-            failures.correlate_rows(goes_with),
-            columns={
-                "label": ui.Column("Dimension", pinned=True),
-                "value": ui.Column("Value"),
-                "hit": ui.Column("Traces with it", "count"),
-                "exposed": ui.Column("Traces", "count"),
-                "rate": ui.Column("Rate", "rate"),
-                "other_rate": ui.Column("Rate elsewhere", "rate"),
-                "ratio": ui.Column("Times as often", "number", help="Risk ratio"),
-                "low": ui.Column("From", "number", help="Low end of its 95 % interval (Katz)"),
-                "high": ui.Column("To", "number", help="High end"),
-                "reading": ui.Column("Reading", help="Certain when q is below 5 % (Fisher's test, Benjamini-Hochberg)"),
-            },
-            key="correlates",
-            alt="Rate of this error by model, release, feature, environment and prompt version",
-            download_name="error_correlates",
-        )
+    show_playbook(playbook(group.error_class, known), title=group.title, sample=group.sample_message)
 
-    listed = ui.cached(page, failures.traces, page.timezone, mine, group.error_group_id)
-    ui.section("Traces", "Newest first; a row opens the conversation it belongs to.")
+    listed = ui.cached(page, error_group.traces, page.timezone, mine, group_id)
+    ui.section("Traces", "Newest first; a row opens the trace at the step where it broke.")
     ui.table(
         listed.frame,
         columns={
             "start_time": ui.Column("Start", "time", pinned=True),
-            "name": ui.Column("Trace name"),
             "step": ui.Column("Broke in"),
             "message": ui.Column("Message"),
+            "name": ui.Column("Trace name"),
             "is_failed": ui.Column("Failed", "flag", help="The user got no answer"),
             "user_id": ui.Column("User"),
             "release": ui.Column("Release"),
@@ -110,12 +82,100 @@ if group_id:
         },
         key="error_traces",
         alt="Traces with this error",
-        total=int(struck["traces"]),
-        link=ui.OpenPage("conversation", {"session": "session_id", "project": "project_id"}),
+        total=error_reach.total_of(listed),
+        link=ui.OpenPage("trace", {"trace": "trace_id", "project": "project_id", "span": "observation_id"}),
         download_name="error_traces",
+        download=partial(error_group.all_traces, page.store, page.timezone, mine, group_id),
     )
+
+    users = ui.cached(page, error_reach.affected_users, page.timezone, mine)
+    sessions = ui.cached(page, error_reach.affected_sessions, page.timezone, mine)
+    left, right = ui.side_by_side()
+    with left:
+        ui.section("Affected users", "Most often struck first; a row filters this page by the user.")
+        ui.table(
+            users.frame,
+            columns={
+                "user_id": ui.Column("User", pinned=True),
+                "occurrences": ui.Column("Occurrences", "count"),
+                "failed_traces": ui.Column("Failed", "count", help="Traces without an answer"),
+                "last_struck": ui.Column("Last struck", "time"),
+                "sessions": ui.Column("Sessions", "count"),
+            },
+            key="error_users",
+            alt="Users that this error struck",
+            total=error_reach.total_of(users),
+            link=ui.FilterBy("user_id", "user_id"),
+            download_name="affected_users",
+            download=partial(error_reach.all_users, page.store, page.timezone, mine),
+        )
+    with right:
+        ui.section("Affected sessions", "The latest first; a row opens the conversation.")
+        ui.table(
+            sessions.frame,
+            columns={
+                "last_struck": ui.Column("Last struck", "time", pinned=True),
+                "outcome": ui.Column("Outcome"),
+                "occurrences": ui.Column("Occurrences", "count"),
+                "turns": ui.Column("Turns", "count"),
+                "users": ui.Column("Users"),
+                "session_id": ui.Column("Session id"),
+            },
+            key="error_sessions",
+            alt="Sessions that this error struck",
+            total=error_reach.total_of(sessions),
+            link=ui.OpenPage("conversation", {"session": "session_id", "project": "project_id"}),
+            download_name="affected_sessions",
+            download=partial(error_reach.all_sessions, page.store, page.timezone, mine),
+        )
+
+    after = ui.cached(page, error_reach.reactions, around, group_id)
+    ui.section("What people did next", error_reach.reaction_summary(after))
+    if after.sessions:
+        chart, words = reactions_chart(after)
+        ui.show_chart(chart, alt=words)
+
+    ui.section(
+        "What it goes with",
+        "How often traces with a value have this error, against the other traces of the same names. Certain: the false "
+        "discovery rate is below 5 %. Neither says which causes which.",
+    )
+    if goes_with.is_empty():
+        ui.empty_state(
+            "Nothing to compare", "All traces of the selection share model, release, feature and environment."
+        )
+    else:
+        chart, words = correlates_chart(goes_with)
+        ui.show_chart(chart, alt=words)
+        ui.table(
+            error_correlates.correlate_rows(goes_with),
+            columns={
+                "label": ui.Column("Dimension", pinned=True),
+                "value": ui.Column("Value"),
+                "reading": ui.Column("Reading", help="Certain when q is below 5 % (Fisher's test, Benjamini-Hochberg)"),
+                "ratio": ui.Column("Times as often", "number", help="Risk ratio"),
+                "low": ui.Column("From", "number", help="Low end of its 95 % interval (Katz)"),
+                "high": ui.Column("To", "number", help="High end"),
+                "rate": ui.Column("Rate", "rate"),
+                "other_rate": ui.Column("Rate elsewhere", "rate"),
+                "hit": ui.Column("Traces with it", "count"),
+                "exposed": ui.Column("Traces", "count"),
+                "q": ui.Column("q", "number", help="False discovery rate at which it would be called"),
+            },
+            key="correlates",
+            alt="Rate of this error by model, release, tool, feature, environment, prompt version and tag",
+            download_name="error_correlates",
+        )
+
+    sampled = ui.cached(page, error_group.samples, mine, group_id)
+    ui.section("Messages", error_group.variation(sampled))
+    for index, row in enumerate(sampled.frame.iter_rows(named=True)):
+        st.caption(f"{count(row['occurrences'])} times")
+        long_code(row["message"] or "(no message)", key=f"sample_{index}")
     ui.how_computed(
-        {"Group": found, "Course": over_time, "Messages": sampled, "Traces": listed}, metrics=("error_occurrences",)
+        {"Group": found, "Course": over_time, "Next": after.answer, "Messages": sampled, "Traces": listed},
+        metrics=("error_occurrences",),
+        notes=failures.NOTES,
     )
     st.stop()
 
@@ -130,7 +190,7 @@ if found.frame.is_empty():
     st.stop()
 
 over_time = ui.cached(page, failures.trend, page.timezone, page.filters, head.grain)
-chart, words = trend_chart(over_time, end)
+chart, words = trend_chart(over_time, end, ui.cached(page, failures.releases, page.timezone, page.filters))
 ui.show_chart(chart, alt=words)
 ui.show_chart(
     course(head.course, "error_rate", grain=head.grain, end=end, height=180),
@@ -138,27 +198,59 @@ ui.show_chart(
 )
 
 ui.section("Groups", "Messages alike but for ids, numbers and names are one group; most frequent first.")
-ui.table(
-    found.frame,
-    columns={
-        "title": ui.Column("Error", pinned=True),
-        "class_name": ui.Column("Class"),
-        "state": ui.Column("State"),
-        "occurrences": ui.Column("Occurrences", "count"),
-        "daily": ui.Column("Over the period", "series"),
-        "traces": ui.Column("Traces", "count"),
-        "failed_traces": ui.Column("Failed", "count", help="Traces whose user got no answer"),
-        "users": ui.Column("Users", "count"),
-        "sessions": ui.Column("Sessions", "count"),
-        "first_seen": ui.Column("First seen", "time"),
-        "last_seen": ui.Column("Last seen", "time"),
-        "failed_cost_usd": ui.Column("Cost of failed traces, USD", "money"),
-        "error_group_id": ui.Column("Group id"),
-    },
-    key="error_groups",
-    alt="Error groups, most frequent first",
-    total=int(found.frame["total"][0]),
-    link=ui.OpenPage("errors", {"group": "error_group_id", "project": "project_id"}),
-    download_name="error_groups",
+classes, states = {"": "All classes", **class_names()}, {"": "All states", **failures.STATES}
+chosen_in_address("class", classes, "")
+chosen_in_address("state", states, "")
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    text = ui.search_box("Search titles and messages", key="text")
+    error_class = st.selectbox(
+        "Class",
+        list(classes),
+        format_func=classes.__getitem__,
+        key="class",
+        on_change=keep_in_address,
+        args=("class", ""),
+        width=220,
+    )
+    state = st.selectbox(
+        "State",
+        list(states),
+        format_func=states.__getitem__,
+        key="state",
+        on_change=keep_in_address,
+        args=("state", ""),
+        width=180,
+        help="Evaluated when the snapshot was published; see how this is computed, below",
+    )
+kept = {"error_class": error_class, "state": state, "text": text}
+listed = ui.cached(page, failures.groups, page.timezone, page.filters, **kept) if any(kept.values()) else found
+if listed.frame.is_empty():
+    ui.empty_state("No group matches", "Search for another text, or choose all classes and all states.")
+else:
+    ui.table(
+        listed.frame,
+        columns={
+            "title": ui.Column("Error", pinned=True),
+            "class_name": ui.Column("Class"),
+            "state_name": ui.Column("State"),
+            "occurrences": ui.Column("Occurrences", "count"),
+            "daily": ui.Column("Over the period", "series"),
+            "users": ui.Column("Users", "count"),
+            "failed_traces": ui.Column("Failed", "count", help="Traces whose user got no answer"),
+            "wasted_usd": ui.Column("Cost wasted, USD", "money", help="Failed traces and the retries that followed"),
+            "last_seen": ui.Column("Last seen", "time"),
+            "first_seen": ui.Column("First seen", "time"),
+            "traces": ui.Column("Traces", "count"),
+            "sessions": ui.Column("Sessions", "count"),
+            "error_group_id": ui.Column("Group id"),
+        },
+        key="error_groups",
+        alt="Error groups, most frequent first",
+        total=error_reach.total_of(listed),
+        link=ui.OpenPage("errors", {"group": "error_group_id", "project": "project_id"}),
+        download_name="error_groups",
+        download=partial(failures.all_groups, page.store, page.timezone, page.filters, **kept),
+    )
+ui.how_computed(
+    {"Figures": head.totals, "Groups": listed, "Course": over_time}, metrics=failures.HEADLINE, notes=failures.NOTES
 )
-ui.how_computed({"Figures": head.totals, "Groups": found, "Course": over_time}, metrics=failures.HEADLINE)

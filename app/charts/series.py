@@ -141,6 +141,7 @@ def stacked_bars(
     order: Sequence[str] = (),
     start: datetime | None = None,
     end: datetime | None = None,
+    marks: Mapping[datetime, str] | None = None,
     subtitle: str = "",
     height: int = STACKED_HEIGHT,
     select: str = "",
@@ -159,6 +160,7 @@ def stacked_bars(
         order: all series of that kind, independent of the filters, so that colours stay.
         start: start of the window in the display zone; a bucket that begins earlier is paler.
         end: end of the window in the display zone; a bucket that would end later is paler.
+        marks: releases and alerts: time in the display zone -> what happened.
         subtitle: what else has to be known.
         height: in pixels.
         select: name of a selection parameter, for a chart whose bars are clicked.
@@ -197,12 +199,14 @@ def stacked_bars(
                 alt.Tooltip("share:Q", title="Share of the bucket", format=".1%"),
             ],
         )
-        .properties(height=height)
     )
     if select:
         chart = chart.add_params(alt.selection_point(name=select, fields=["series"]))
     notes = [subtitle, f"paler: only part of the {grain}" if cut else ""]
-    return titled(chart, _title(label, form, grain), notes)
+    if not marks:
+        return titled(chart.properties(height=height), _title(label, form, grain), notes)
+    layered = alt.layer(chart, *_rules(marks, grain)).resolve_scale(color="independent").properties(height=height)
+    return titled(layered, _title(label, form, grain), notes)
 
 
 _UNITS = {"money": "USD", "rate": "%", "tokens": "tokens"}

@@ -1,13 +1,12 @@
 -- The different messages of one group, the most frequent first. Grain: one row per message text. Times UTC.
--- Reads `selected`: (project_id, trace_id, observation_id).
+-- Reads `selected`: observations that the filters pick.
 select
     left(coalesce(o.status_message, ''), 4000) as message,
     count(*) as occurrences,
     max(o.start_time) as last_seen,
     count(*) over () as variants
-from marts.observations as o
-semi join selected using (project_id, trace_id, observation_id)
+from selected as o
 where o.error_group_id = $group and o.is_error and not o.is_propagated
 group by message
 order by occurrences desc, last_seen desc
-limit 5
+limit $limit

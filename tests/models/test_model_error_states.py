@@ -90,7 +90,7 @@ class Judge:
 def quiet_world(seed: int, groups: int) -> list[Row]:
     """Errors at constant paces: by day and week, in sessions that fail again, some in bursts of a nightly job.
 
-    Paces are from one in 40 days to 60 a day; days differ beyond chance by a gamma factor. A group that strikes daily is
+    Paces are from one in 40 days to 60 a day; days differ beyond chance by a gamma factor. One that strikes daily is
     called ``often``.
     """
     draw = random.Random(seed)
