@@ -62,7 +62,9 @@ def correlates(store: Store, filters: Filters, groups: Sequence[str]) -> pl.Data
 
     Source: ``app.stats.intervals.risk_ratio``; p-values by Fisher's exact test.
     """
-    frame = run_over(store, filters, "trace", "error_correlates", {"groups": list(groups)}).frame
+    frame = run_over(
+        store, filters, "trace", "error_correlates", {"groups": list(groups), "start": filters.window.start}
+    ).frame
     frame = frame.filter(pl.col("exposed") < pl.col("all_exposed"))
     if frame.is_empty():
         return pl.DataFrame(schema=_SCHEMA)

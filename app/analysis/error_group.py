@@ -12,7 +12,7 @@ import polars as pl
 
 from app.analysis.error_correlates import certain_above, times_as_often
 from app.analysis.playbooks import class_name
-from app.analysis.selection import Answer, look_up, run_over
+from app.analysis.selection import Answer, look_up, reach_back, run_over
 from app.format import count, duration_ms, rate, when
 from app.metrics.filters import Filters, condition_text
 from app.store import Store
@@ -77,7 +77,9 @@ def traces(
     store: Store, timezone: ZoneInfo, filters: Filters, group: str, *, limit: int | None = TRACES_SHOWN
 ) -> Answer:
     """Traces that the group struck, newest first; columns as ``error_traces.sql`` says, start_time local."""
-    answer = run_over(store, filters, "observation", "error_traces", {"group": group, "limit": limit})
+    answer = run_over(
+        store, filters, "observation", "error_traces", {"group": group, "limit": limit, "start": reach_back(filters)}
+    )
     return answer.in_zone(timezone, "start_time")
 
 
@@ -122,7 +124,7 @@ def origin(store: Store, timezone: ZoneInfo, group: Group) -> str:
         return ""
     row = frame.row(0, named=True)
     first, began = row["first_seen"], row["release_began"]
-    if first - row["history_began"] < SOON:
+    if first - store.extent[group.project_id].first < SOON:
         return "It was there when the data begins."
     if row["release"] is None or began is None or not timedelta() <= first - began < SOON:
         return f"It began on {when(first, timezone)}, with no release just before."

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from app.analysis.selection import Answer, run_over
+from app.analysis.selection import Answer, reach_back, run_over
 from app.format import count, rate
 from app.metrics.filters import Filters
 from app.stats.intervals import wilson
@@ -42,7 +42,7 @@ def affected_users(store: Store, timezone: ZoneInfo, filters: Filters, *, limit:
         filters: conditions on the error's group or class narrow to those errors.
         limit: how many; ``None`` for all of them.
     """
-    answer = run_over(store, filters, "observation", "error_users", {"limit": limit})
+    answer = run_over(store, filters, "observation", "error_users", {"limit": limit, "start": reach_back(filters)})
     return answer.in_zone(timezone, "first_struck", "last_struck")
 
 
@@ -95,7 +95,7 @@ def reactions(store: Store, filters: Filters, group: str) -> Reactions:
         filters: which traces; conditions on the error itself would leave nothing to compare with.
         group: the group's id.
     """
-    answer = run_over(store, filters, "trace", "error_reactions", {"group": group})
+    answer = run_over(store, filters, "trace", "error_reactions", {"group": group, "start": filters.window.start})
     counts = {(is_struck, name): number for is_struck, name, number in answer.frame.iter_rows()}
     here = {name: counts.get((True, name), 0) for name in NEXT_LABELS}
     there = {name: counts.get((False, name), 0) for name in NEXT_LABELS}

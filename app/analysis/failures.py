@@ -54,6 +54,11 @@ NOTES = (
     "spread of the last 28 days. A group younger than 8 days can't escalate.",
     "Cost wasted: traces struck that failed for the user, and retries of traces struck (the session's next trace, of "
     "the same name, within 10 minutes); each trace once. A trace that two groups struck counts for both.",
+    "Escalating: the last 24 hours struck 5 sessions or more, beyond what the same hours of up to four weeks predict.",
+    "Predicted is a negative binomial count with the spread of the last 28 days; beyond is an upper tail below 0.001.",
+    "A trace without a session counts as one. A group younger than 8 days can't escalate.",
+    "Cost wasted: traces struck that failed for the user, and the retries of traces struck; each trace once per group.",
+    "Retry: the session's next trace, when it has the same name and began within 10 minutes.",
 )
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from app import sql
+from app.metrics.compile import LONGEST_TRACE
 from app.metrics.dimensions import Grain, find_dimension
 from app.metrics.filters import Filters
 from app.metrics.units import Parameters, Selection, split
@@ -104,6 +106,12 @@ def run_over_arms(
         f"where list_contains({chosen}::varchar[], {parts.values[0]})"
     )
     return _answer(store, "arms", text, parameters, name, values)
+
+
+def reach_back(filters: Filters) -> datetime:
+    """The earliest start of a trace that holds an observation of the window: bounds what is read, not what counts."""
+    start = filters.window.start
+    return start - LONGEST_TRACE if start - datetime.min > LONGEST_TRACE else datetime.min  # noqa: DTZ901 - naive UTC
 
 
 def look_up(store: Store, name: str, values: Mapping[str, Any] | None = None) -> Answer:

@@ -1,12 +1,13 @@
 -- Where some groups strike more often: traces with one of $groups among those of the same trace names, by value of some
 -- dimensions; the names themselves among all traces. Without that a model that only one feature uses would stand out.
--- Grain: (dimension, value). Reads `selected`: the traces that the filters pick.
+-- Grain: (dimension, value). Reads `selected`: the traces that the filters pick; $start: of their window.
 -- hit: traces with a group; exposed: traces with the value. A trace counts under each model, tool and tag it has.
 -- Of each dimension the 20 values with most hits. input_size: the quarter of a trace name's traces with most input tokens.
 with struck as (
     select distinct project_id, trace_id
     from marts.observations
-    where list_contains($groups::varchar[], error_group_id) and is_error and not is_propagated
+    where error_group_id in (select unnest($groups::varchar[])) and is_error and not is_propagated
+        and start_time >= $start
 ),
 
 traces as (
@@ -43,7 +44,7 @@ spread as (
         select distinct t.project_id, t.trace_id, o.tool_name, t.is_hit
         from marts.observations as o
         join alike as t using (project_id, trace_id)
-        where o.tool_name is not null and not o.is_synthetic
+        where o.tool_name is not null and not o.is_synthetic and o.start_time >= $start
     )
 ),
 

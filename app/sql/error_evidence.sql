@@ -2,10 +2,10 @@
 -- Shares are of the occurrences, 0 to 1; top_* the commonest value; NULL without any. Hours and minutes are UTC; latencies ms.
 -- busy: minutes with 3 or more of them; on_the_hour: the first minute of an hour; at_limit: latencies from just below to 5 %
 -- above round_limit_ms, the round number that most of them are at.
-with occurrences as (
+with occurrences as materialized (
     select o.trace_id, o.user_id, o.start_time, o.model, o.latency_ms, coalesce(o.tool_name, o.name, lower(o.type)) as step
     from selected as o
-    where list_contains($groups::varchar[], o.error_group_id) and o.is_error and not o.is_propagated
+    where o.error_group_id in (select unnest($groups::varchar[])) and o.is_error and not o.is_propagated
 ),
 
 minutes as (

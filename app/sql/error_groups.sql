@@ -1,11 +1,12 @@
 -- Error groups with their occurrences among the observations that the filters pick. Grain: (project_id, error_group_id).
 -- Reads `selected`: observations that the filters pick. An occurrence is an ERROR without an ERROR below it.
+-- $start, $end: the window, no earlier and later than the data.
 -- $class and $state keep one of each, $text those that say it anywhere; NULL or '' keeps all. $limit NULL: every group.
 -- first_seen, last_seen and state cover all history; the counts cover the selection. Times UTC, cost USD.
 -- daily holds the occurrences of each of the $buckets equal parts of the window, oldest first.
 -- wasted_usd: traces struck that failed, and the retries of traces struck (the session's next trace within 10 minutes, of
 -- the same name); each trace once.
-with occurrences as (
+with occurrences as materialized (
     select
         o.project_id, o.error_group_id, o.trace_id, o.session_id, o.user_id,
         contains(lower(coalesce(o.status_message, '')), lower($text)) as says_it,
@@ -33,10 +34,12 @@ counted as (
     group by project_id, error_group_id
 ),
 
-struck as (
+struck as materialized (
     select s.project_id, s.error_group_id, t.trace_id, t.name, t.session_id, t.turn_index, t.start_time, t.cost_usd, t.is_failed
     from (select distinct project_id, error_group_id, trace_id from occurrences) as s
     join marts.traces as t using (project_id, trace_id)
+    -- what a trace holds begins no earlier than it, and no more than 30 days later
+    where t.start_time >= $start - interval 30 days and t.start_time < $end
 ),
 
 wasted as (
@@ -47,6 +50,7 @@ wasted as (
     join marts.traces as n
         on n.project_id = s.project_id and n.session_id = s.session_id and n.turn_index = s.turn_index + 1
             and n.name is not distinct from s.name and n.start_time <= s.start_time + interval 10 minutes
+    where n.start_time >= $start - interval 30 days
 ),
 
 failed as (

@@ -10,7 +10,6 @@ select
     o.release,
     o.start_time as first_seen,
     (select min(t.start_time) from marts.traces as t where t.project_id = $project and t.release = o.release) as release_began,
-    (select min(t.start_time) from marts.traces as t where t.project_id = $project) as history_began,
     (select count(*) from occurrences as i where i.release = o.release) as in_release,
     (select count(*) from occurrences) as occurrences
 from occurrences as o

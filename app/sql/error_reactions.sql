@@ -1,12 +1,12 @@
 -- What happened after an error, and after a trace of sessions without it. Grain: (is_struck, next).
--- Reads `selected`: the traces that the filters pick. One moment per session: the first trace that $group struck; in
+-- Reads `selected`: the traces that the filters pick; $start: of their window. One moment per session: the first trace that $group struck; in
 -- sessions without it one trace of a name that it strikes, drawn by a hash.
 -- next, the first that holds: escalated = the session ended with a human; open = no next trace yet, and too early to say;
 -- left = it was the session's last trace; retried = the next trace has the same name and began within 10 minutes; went_on.
 with struck as (
     select distinct project_id, trace_id
     from marts.observations
-    where error_group_id = $group and is_error and not is_propagated
+    where error_group_id = $group and is_error and not is_propagated and start_time >= $start
 ),
 
 turns as (
@@ -43,7 +43,7 @@ select
 from moments as m
 join marts.sessions as s using (project_id, session_id)
 left join marts.traces as n
-    on n.project_id = m.project_id and n.session_id = m.session_id and n.turn_index = m.turn + 1
+    on n.project_id = m.project_id and n.session_id = m.session_id and n.turn_index = m.turn + 1 and n.start_time >= $start
 where m.at is not null
 group by all
 order by all

@@ -18,5 +18,7 @@ select
     count(*) over () as total
 from struck as s
 join marts.traces as t using (project_id, trace_id)
+-- what a trace holds begins no more than 30 days after it
+where t.start_time >= $start
 order by t.start_time desc, t.trace_id
 limit $limit

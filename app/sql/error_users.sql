@@ -10,8 +10,10 @@ select
     max(o.start_time) as last_struck,
     count(*) over () as total
 from selected as o
-left join marts.traces as t using (project_id, trace_id)
+join marts.traces as t using (project_id, trace_id)
 where o.error_group_id is not null and o.is_error and not o.is_propagated and o.user_id is not null
+    -- what a trace holds begins no more than 30 days after it
+    and t.start_time >= $start
 group by o.project_id, o.user_id
 order by occurrences desc, last_struck desc, o.user_id
 limit $limit

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.analysis import failures
+from app.analysis import error_correlates, error_evidence, error_group, error_reach, failures, playbooks
+from app.analysis.error_report import errors_report, group_report
 from app.metrics.filters import Filters
 from app.metrics.query import Query, run
 from app.metrics.windows import Window
@@ -113,7 +114,7 @@ def test_groups_count_origins_and_agree_with_the_metrics_layer(store: Store) -> 
     assert frame["occurrences"].to_list() == [20, 1]
     assert frame["users"].to_list() == [20, 1]
     assert frame["failed_traces"].to_list() == [5, 0]
-    assert frame["failed_cost_usd"].to_list() == [2.5, None]
+    assert frame["wasted_usd"].to_list() == [2.5, None]
     assert [sum(daily) for daily in frame["daily"].to_list()] == [20, 1]
     whole = run(store, UTC, Query(metrics=("error_occurrences",), filters=ALL)).total["error_occurrences"]
     assert frame["occurrences"].sum() == whole
@@ -133,14 +134,14 @@ def test_a_cut_list_still_says_how_many_groups_there_are(store: Store) -> None:
 
 
 def test_what_a_group_goes_with_is_found_and_the_rest_is_not_certain(store: Store) -> None:
-    got = failures.correlates(store, ALL, "g-rate")
+    got = error_correlates.correlates(store, ALL, ("g-rate",))
     first = got.row(0, named=True)
     assert (first["label"], first["value"]) == ("Release", "web-2")
     assert first["is_certain"]
     assert first["rate"] == pytest.approx(0.4)
     assert first["other_rate"] == 0.0
     assert first["low"] > 5
-    table = failures.correlate_rows(got)
+    table = error_correlates.correlate_rows(got)
     assert table["reading"][0] == "only here"
     assert table["ratio"][0] is None
     assert not got.filter(got["dimension"] == "model")["is_certain"].any()
@@ -148,57 +149,31 @@ def test_what_a_group_goes_with_is_found_and_the_rest_is_not_certain(store: Stor
 
 
 def test_the_sentence_names_the_release(store: Store) -> None:
-    group = failures.find_group(store, "g-rate")
-    found = failures.groups(store, UTC, failures.group_filters(ALL, group))
-    struck = failures.occurrences_of(found, group)
-    said = failures.group_summary(group, struck, failures.correlates(store, ALL, "g-rate"))
+    group = error_group.find_group(store, "g-rate")
+    found = failures.groups(store, UTC, error_group.group_filters(ALL, group))
+    struck = error_group.occurrences_of(found, group)
+    said = error_group.group_summary(group, struck, error_correlates.correlates(store, ALL, ("g-rate",)))
     assert said.startswith("Rate limit, new: 20 occurrences in 20 traces of 20 users")
     assert "only with release web-2" in said
 
 
 def test_messages_and_traces_of_a_group(store: Store) -> None:
-    sampled = failures.samples(store, ALL, "g-rate")
+    sampled = error_group.samples(store, ALL, "g-rate")
     assert sampled.frame["occurrences"].sum() == 20
     assert sampled.frame["variants"][0] == 3
-    traces = failures.traces(store, UTC, ALL, "g-rate", limit=3)
+    traces = error_group.traces(store, UTC, ALL, "g-rate", limit=3)
     assert traces.frame.height == 3
     assert traces.frame["total"][0] == 20
     assert traces.frame["step"].to_list() == ["answer"] * 3
 
 
-def test_every_class_has_a_playbook_without_open_slots(store: Store) -> None:
-    group = failures.find_group(store, "g-rate")
-    for error_class in CLASSES:
-        mine = failures.Group(**{**vars(group), "error_class": error_class})
-        advice = failures.playbook(store, ALL, mine, {"occurrences": 20, "traces": 20, "users": 20})
-        text = " ".join([advice.name, advice.cause, advice.evidence, *advice.steps])
-        assert len(advice.steps) >= 2, error_class
-        assert "{" not in text, error_class
-        assert "None" not in text, error_class
-        assert "20 occurrences" in advice.evidence, error_class
-        assert group.title in advice.as_prompt(mine)
-
-
-def test_the_playbook_shows_the_evidence_that_chose_its_first_step(store: Store) -> None:
-    group = failures.find_group(store, "g-rate")
-    advice = failures.playbook(store, ALL, group, {"occurrences": 20, "traces": 20, "users": 20})
-    assert "100 % of them on gpt-4o" in advice.evidence
-    assert "bursts" in advice.steps[0]  # five a minute
-
-
-def test_an_unknown_class_falls_back(store: Store) -> None:
-    group = failures.Group(**{**vars(failures.find_group(store, "g-rate")), "error_class": "brand_new"})
-    assert failures.playbook(store, ALL, group, {"occurrences": 1, "traces": 1, "users": 1}).name == "Unclassified"
-    assert failures.class_name("brand_new") == "Brand new"
-
-
 def test_ids_that_are_missing_or_doubled(store: Store, make_store: Callable[..., Store]) -> None:
     with pytest.raises(NotFound):
-        failures.find_group(store, "nope")
+        error_group.find_group(store, "nope")
     twice = world()["error_groups"][0]
     doubled = make_store(error_groups=[twice, {**twice, "project_id": "q"}])
     with pytest.raises(ConfigError, match="2 projects"):
-        failures.find_group(doubled, "g-rate")
+        error_group.find_group(doubled, "g-rate")
 
 
 def test_the_trend_and_its_classes(store: Store) -> None:
