@@ -92,7 +92,8 @@ def _lines(made: ErrorsReport, period: str, width: int) -> list[str]:
 def _advice(page: dict[str, Any], width: int) -> list[str]:
     """The class and its first step; the evidence where a pattern chose the step."""
     first = page["steps"][0]
-    lines = [f"  {page['name']}: {page['evidence']}", *wrapped(first["step"], width, "    ")]
+    lines = wrapped(f"{page['name']}: {page['evidence']}", width, "    ", first="  ")
+    lines += wrapped(first["step"], width, "    ", first="  - ")
     if first["pattern"]:
         lines += wrapped(f"because {first['because']}", width, "    ")
     return lines

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.analysis import error_correlates, error_evidence, error_group, error_reach, failures, playbooks
-from app.analysis.error_report import errors_report, group_report
+from app.analysis import error_correlates, error_group, error_reach, failures
+from app.analysis.error_report import errors_report
 from app.metrics.filters import Filters
 from app.metrics.query import Query, run
 from app.metrics.windows import Window
@@ -180,3 +180,135 @@ def test_the_trend_and_its_classes(store: Store) -> None:
     result = failures.trend(store, UTC, ALL, "day")
     assert failures.classes(result) == ["rate_limit", "timeout"]
     assert result.frame["error_occurrences"].sum() == 21
+
+
+def next_world() -> dict[str, Any]:
+    """Sessions of chats: 6 struck (2 ask again, 1 leaves, 1 escalates, 1 goes on, 1 still open), 40 that are not."""
+    traces: list[dict[str, Any]] = []
+    observations: list[dict[str, Any]] = []
+    sessions: list[dict[str, Any]] = []
+
+    def session(name: str, outcome: str, turns: list[tuple[int, str]], struck: int | None) -> None:
+        sessions.append({"session_id": name, "outcome": outcome, "turns": len(turns), "user_ids": [f"u-{name}"]})
+        for turn, (minute, called) in enumerate(turns, start=1):
+            shared = {"trace_id": f"{name}-{turn}", "session_id": name, "user_id": f"u-{name}"}
+            begins = {"start_time": NOON + timedelta(minutes=minute)}
+            is_hit = turn == struck
+            row = {"name": called, "turn_index": turn, "cost_usd": 1.0, "is_failed": is_hit and name == "a"}
+            traces.append({**shared, **begins, **row})
+            hit = {"is_error": is_hit, "error_group_id": "g-rate" if is_hit else None, "status_message": "429"}
+            observations.append({**shared, **begins, **hit, "observation_id": f"o-{name}-{turn}"})
+
+    session("a", "unknown", [(0, "chat"), (5, "chat"), (50, "chat")], 1)
+    session("b", "resolved", [(0, "chat"), (9, "chat")], 1)
+    session("c", "abandoned", [(0, "hi"), (5, "chat")], 2)
+    session("d", "escalated", [(0, "chat"), (5, "chat")], 1)
+    session("e", "unknown", [(0, "chat"), (25, "chat")], 1)
+    session("f", "open", [(0, "chat")], 1)
+    for number in range(40):
+        session(f"n{number}", "resolved", [(number, "chat"), (number + 60, "other")], None)
+    group = {"error_group_id": "g-rate", "title": "429", "error_class": "rate_limit", "state": "new"}
+    seen = {"first_seen": NOON, "last_seen": NOON, "occurrence_count": 6, "trace_count": 6}
+    group |= {**seen, "session_count": 6, "user_count": 6}
+    return {"traces": traces, "observations": observations, "sessions": sessions, "error_groups": [group]}
+
+
+def test_what_people_did_next_against_sessions_without_it(make_store: Callable[..., Store]) -> None:
+    made = error_reach.reactions(make_store(**next_world()), ALL, "g-rate")
+    assert dict(made.frame.select("next", "sessions").iter_rows()) == {
+        "retried": 2,
+        "left": 1,
+        "escalated": 1,
+        "went_on": 1,
+    }
+    assert (made.sessions, made.other_sessions, made.open_sessions) == (5, 40, 1)
+    # those without it: one trace of the same name each, after which another kind of trace followed an hour later
+    assert made.frame["other_sessions"].to_list() == [0, 0, 0, 40]
+    again = made.frame.row(0, named=True)
+    assert (again["share"], again["other_share"]) == (0.4, 0.0)
+    assert again["low"] == pytest.approx(0.1176, abs=1e-4)  # Wilson's interval of 2 in 5
+    assert again["high"] == pytest.approx(0.7693, abs=1e-4)
+    said = error_reach.reaction_summary(made)
+    assert said.startswith("Of 5 sessions: asked again 40.0 % (11.8-76.9), left 20.0 %")
+    assert "Went on less often than in 40 sessions without it (100 %)." in said
+    assert said.endswith("1 more are still open.")
+
+
+def test_traces_without_a_session_tell_nothing_of_what_came_next(make_store: Callable[..., Store]) -> None:
+    rows = next_world()
+    for table in ("traces", "observations"):
+        for row in rows[table]:
+            row["session_id"] = None
+    made = error_reach.reactions(make_store(**rows), ALL, "g-rate")
+    assert (made.sessions, made.frame.height) == (0, 0)
+    assert "no session id" in error_reach.reaction_summary(made)
+
+
+def test_wasted_cost_counts_failed_traces_and_retries_once(make_store: Callable[..., Store]) -> None:
+    found = failures.groups(make_store(**next_world()), UTC, ALL).frame
+    # the failed trace of a, the retries of a and b and d; what e did came later than ten minutes
+    assert found["wasted_usd"].to_list() == [4.0]
+
+
+def test_users_and_sessions_that_it_struck(make_store: Callable[..., Store]) -> None:
+    store = make_store(**next_world())
+    users = error_reach.affected_users(store, UTC, ALL, limit=2)
+    assert (users.frame.height, error_reach.total_of(users)) == (2, 6)
+    assert error_reach.all_users(store, UTC, ALL).height == 6
+    sessions = error_reach.affected_sessions(store, UTC, ALL, limit=2)
+    assert (sessions.frame.height, error_reach.total_of(sessions)) == (2, 6)
+    every = error_reach.all_sessions(store, UTC, ALL)
+    assert dict(every.select("session_id", "outcome").iter_rows())["d"] == "escalated"
+    assert error_reach.total_of(error_reach.affected_users(store, UTC, ALL.with_condition("user_id=nobody"))) == 0
+
+
+@pytest.mark.parametrize(
+    ("kept", "ids"),
+    [
+        ({"error_class": "timeout"}, ["g-time"]),
+        ({"state": "new"}, ["g-rate"]),
+        ({"text": "TOO LONG"}, ["g-time"]),
+        ({"text": "429 for 2"}, ["g-rate"]),  # in a message, not in the title
+        ({"text": "100 % sure"}, []),
+        ({"error_class": "timeout", "state": "new"}, []),
+    ],
+)
+def test_groups_are_filtered_where_the_data_is(store: Store, kept: dict[str, str], ids: list[str]) -> None:
+    found = failures.groups(store, UTC, ALL, **kept)  # type: ignore[arg-type]
+    assert found.frame["error_group_id"].to_list() == ids
+    assert failures.all_groups(store, UTC, ALL, **{"error_class": "", "state": "", "text": "", **kept}).height == len(
+        ids
+    )
+
+
+def test_where_a_group_began(store: Store, make_store: Callable[..., Store]) -> None:
+    assert (
+        error_group.origin(store, UTC, error_group.find_group(store, "g-rate")) == "It was there when the data begins."
+    )
+    rows = world()
+    old = {"trace_id": "old", "start_time": NOON - timedelta(days=9), "release": "web-0", "name": "chat"}
+    later = make_store(**{**rows, "traces": [*rows["traces"], old]})
+    said = error_group.origin(later, UTC, error_group.find_group(later, "g-rate"))
+    assert said == "It began 0 ms after the first trace of release web-2; all of them are in that release."
+    rows["traces"].append({**old, "release": "web-2"})
+    said = error_group.origin(make_store(**rows), UTC, error_group.find_group(store, "g-rate"))
+    assert said == "It began on 2026-10-20 12:00, with no release just before."
+
+
+def test_releases_that_began_in_the_window_are_marked(make_store: Callable[..., Store]) -> None:
+    def trace(number: int, release: str, hours: float) -> dict[str, Any]:
+        return {"trace_id": f"t{number}", "release": release, "start_time": NOON + timedelta(hours=hours)}
+
+    rows = [trace(0, "first", -60), trace(1, "second", 0), trace(2, "second", 9), trace(3, "third", 20)]
+    store = make_store(traces=rows)
+    assert failures.releases(store, ZoneInfo("Europe/Lisbon"), ALL) == {
+        NOON + timedelta(hours=1): "second",
+        NOON + timedelta(hours=21): "third",
+    }
+
+
+def test_a_report_without_errors(make_store: Callable[..., Store]) -> None:
+    made = errors_report(make_store(traces=[{"trace_id": "t", "start_time": NOON}]), ALL).as_json()
+    assert (made["total_failures"], made["error_rate"], made["groups"]) == (0, 0.0, [])
+    none = errors_report(make_store(), ALL, type_text="rate_limit").as_json()
+    assert (none["traces"], none["error_rate"]) == (0, None)

@@ -70,6 +70,10 @@ def test_one_kind_is_one_group(grouped: list[dict[str, Any]], record_property: C
         ("got -3 of 1,204 at 'x'", "got <number> of <number> at <value>"),
         ("in file report_2026.csv", "in file report_<number>.csv"),
         ("gpt-4o refused", "gpt-4o refused"),
+        ("article C389155 of LX344032074PT lost", "article <hash> of <hash> lost"),
+        ("AADSTS50011: TS2304 stays", "AADSTS50011: TS2304 stays"),
+        ("hunk 3 of energy/export.py:120 in /srv/app/main.py", "hunk <number> of <path> in <path>"),
+        ("POST /v1/chat failed and/or stopped", "POST /v<number>/chat failed and/or stopped"),
     ],
 )
 def test_what_varies_becomes_a_placeholder(message: str, pattern: str) -> None:

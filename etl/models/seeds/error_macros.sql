@@ -20,6 +20,8 @@ create or replace temp macro without_names(message) as
     regexp_replace(
     regexp_replace(
     regexp_replace(
+    regexp_replace(
+    regexp_replace(
     regexp_replace(left(spoken_error(message), 1000),
         '[\pL0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+', '<email>', 'g'),
         '(?i)\b[a-z][a-z0-9+.-]*://[^\s''"<>)\]]+', '<url>', 'g'),
@@ -28,6 +30,8 @@ create or replace temp macro without_names(message) as
         '(?i)\b0x[0-9a-f]+\b', '<hex>', 'g'),
         '(?i)\b(req|org|proj|run|call|msg|chatcmpl|resp|sess|toolu|thread|asst|file|batch|cus|evt|i)[-_][a-z0-9-]*[0-9][a-z0-9-]*\b|\b(sk|pk|rk|ghp|gsk)[-_][a-z0-9_*-]+', '<hash>', 'g'),
         '(?i)\b([0-9a-f]{32,128}|[0-9a-f]*[0-9][0-9a-f]*[a-f][0-9a-f]{6,}|[a-z]{0,12}[0-9][a-z0-9]{14,})\b', '<hash>', 'g'),
+        '\b[A-Z]{1,4}[0-9]{6,}[A-Z]{0,4}\b', '<hash>', 'g'),
+        '(^|[\s(=:,])[\w.~-]*(/[\w.@-]+)+\.[A-Za-z]{1,5}\b(:[0-9]+)*', '\1<path>', 'g'),
         '\b([0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?|[0-9]{1,2}/[0-9]{1,2}/[0-9]{2,4}|[0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?)', '<date>', 'g');
 
 create or replace temp macro normalise_error(message) as
