@@ -12,6 +12,7 @@ from app.charts.theme import QUIET, axis, series_colour, text_marks, titled
 
 HEIGHT = 280
 STACKED_HEIGHT = 340  # the legend takes its part
+_NAME_LINES = 3
 _GRAIN_FORMAT = {"hour": "%d %b %H:%M", "day": "%a %d %b", "week": "week of %d %b", "month": "%b %Y"}
 
 
@@ -219,12 +220,13 @@ def _title(label: str, form: str, grain: str) -> str:
 
 
 def _rules(marks: Mapping[datetime, str], grain: str) -> list[alt.Chart]:
+    """Rules with their names, which take turns on three lines so that neighbours stay apart."""
     if not marks:
         return []
-    frame = _zoned(pl.DataFrame({"time": list(marks), "what": list(marks.values())}))
+    frame = _zoned(pl.DataFrame({"time": list(marks), "what": list(marks.values())})).sort("time")
     tooltip = [alt.Tooltip("what:N", title="What"), alt.Tooltip("time:T", title="Time", formatType="utcFormat")]
-    base = alt.Chart(frame).encode(x=_time_axis(grain), tooltip=tooltip)
-    return [
-        base.mark_rule(color=QUIET, strokeDash=[2, 3]),
-        text_marks(base, align="left", dx=4, y=6).encode(text="what:N"),
-    ]
+    layers = [alt.Chart(frame).mark_rule(color=QUIET, strokeDash=[2, 3]).encode(x=_time_axis(grain), tooltip=tooltip)]
+    for line in range(min(_NAME_LINES, frame.height)):
+        base = alt.Chart(frame.gather_every(_NAME_LINES, line)).encode(x=_time_axis(grain), tooltip=tooltip)
+        layers.append(text_marks(base, align="left", dx=4, y=6 + 14 * line).encode(text="what:N"))
+    return layers

@@ -112,7 +112,7 @@ def test_an_unknown_class_falls_back() -> None:
     assert playbooks.class_name("brand_new") == "Brand new"
 
 
-# What the data has to look like for each pattern; every world has 100 traces, and the first 40 break in 20 of them or so.
+# What the data has to look like for each pattern: of 100 traces the first 20 are struck.
 
 
 def store_of(make_store: Callable[..., Store], shape: Callable[[int], Mapping[str, Any]]) -> Store:

@@ -163,7 +163,7 @@ def test_quiet_traffic_raises_no_states(
 def test_quiet_traffic_raises_no_states_in_50_worlds(
     connection: duckdb.DuckDBPyConnection, record_property: Callable[[str, object], None]
 ) -> None:
-    _hold(false_states(connection, range(100, 150), groups=40, days=28), record_property)
+    _hold(false_states(connection, range(100, 150), groups=20, days=14), record_property)
 
 
 def test_a_jump_among_quiet_days_is_seen(connection: duckdb.DuckDBPyConnection) -> None:
