@@ -22,7 +22,19 @@ group_id = st.query_params.get("group")
 if group_id:
     group = load_or_stop(page, error_group.find_group, group_id, page.filters.project)
     around, mine = error_group.around_group(page.filters, group), error_group.group_filters(page.filters, group)
-    found = ui.cached(page, failures.groups, page.timezone, mine)
+    zone, window = page.timezone, page.filters.window
+    asked_compared = ui.ask(page, error_correlates.correlates, around, (group_id,))
+    asked_found = ui.ask(page, failures.groups, zone, mine)
+    asked_after = ui.ask(page, error_reach.reactions, around, group_id)
+    asked_traces = ui.ask(page, error_group.traces, zone, mine, group_id)
+    asked_facts = ui.ask(page, error_evidence.facts, around, (group_id,))
+    asked_users = ui.ask(page, error_reach.affected_users, zone, mine)
+    asked_sessions = ui.ask(page, error_reach.affected_sessions, zone, mine)
+    asked_course = ui.ask(page, failures.trend, zone, mine, overview.grain_for(window, page.store))
+    asked_marks = ui.ask(page, failures.releases, zone, around)
+    asked_origin = ui.ask(page, error_group.origin, zone, group)
+    asked_samples = ui.ask(page, error_group.samples, mine, group_id)
+    found = asked_found()
     struck = error_group.occurrences_of(found, group)
     stay_link("All error groups", key="all_groups", group="")
     ui.section(group.title)
@@ -31,7 +43,7 @@ if group_id:
         ui.empty_state("It did not strike in this selection", "Widen the period in the sidebar, or remove a filter.")
         st.stop()
 
-    goes_with = ui.cached(page, error_correlates.correlates, around, (group_id,))
+    goes_with = asked_compared()
     ui.answer(error_group.group_summary(group, struck, goes_with))
     ui.kpi_row(
         [
@@ -49,22 +61,16 @@ if group_id:
             ),
         ]
     )
-    began = ui.cached(page, error_group.origin, page.timezone, group)
-    ui.note(f"{began} {error_group.history(group, page.timezone)}")
+    ui.note(f"{asked_origin()} {error_group.history(group, page.timezone)}")
 
-    over_time = ui.cached(
-        page, failures.trend, page.timezone, mine, overview.grain_for(page.filters.window, page.store)
-    )
-    marks = ui.cached(page, failures.releases, page.timezone, around)
-    chart, words = trend_chart(over_time, end, marks)
+    over_time = asked_course()
+    chart, words = trend_chart(over_time, end, asked_marks())
     ui.show_chart(chart, alt=words)
 
-    known = error_evidence.evidence(
-        ui.cached(page, error_evidence.facts, around, (group_id,)), goes_with, title=group.title
-    )
+    known = error_evidence.evidence(asked_facts(), goes_with, title=group.title)
     show_playbook(playbook(group.error_class, known), title=group.title, sample=group.sample_message)
 
-    listed = ui.cached(page, error_group.traces, page.timezone, mine, group_id)
+    listed = asked_traces()
     ui.section("Traces", "Newest first; a row opens the trace at the step where it broke.")
     ui.table(
         listed.frame,
@@ -88,8 +94,7 @@ if group_id:
         download=partial(error_group.all_traces, page.store, page.timezone, mine, group_id),
     )
 
-    users = ui.cached(page, error_reach.affected_users, page.timezone, mine)
-    sessions = ui.cached(page, error_reach.affected_sessions, page.timezone, mine)
+    users, sessions = asked_users(), asked_sessions()
     left, right = ui.side_by_side()
     with left:
         ui.section("Affected users", "Most often struck first; a row filters this page by the user.")
@@ -129,7 +134,7 @@ if group_id:
             download=partial(error_reach.all_sessions, page.store, page.timezone, mine),
         )
 
-    after = ui.cached(page, error_reach.reactions, around, group_id)
+    after = asked_after()
     ui.section("What people did next", error_reach.reaction_summary(after))
     if after.sessions:
         chart, words = reactions_chart(after)
@@ -167,7 +172,7 @@ if group_id:
             download_name="error_correlates",
         )
 
-    sampled = ui.cached(page, error_group.samples, mine, group_id)
+    sampled = asked_samples()
     ui.section("Messages", error_group.variation(sampled))
     for index, row in enumerate(sampled.frame.iter_rows(named=True)):
         st.caption(f"{count(row['occurrences'])} times")
@@ -179,9 +184,13 @@ if group_id:
     )
     st.stop()
 
-head = ui.cached(page, overview.headline, page.timezone, page.filters, page.comparison, failures.HEADLINE)
+asked_head = ui.ask(page, overview.headline, page.timezone, page.filters, page.comparison, failures.HEADLINE)
+asked_found = ui.ask(page, failures.groups, page.timezone, page.filters)
+asked_marks = ui.ask(page, failures.releases, page.timezone, page.filters)
+head = asked_head()
 ui.stop_without_rows(page, head.totals)
-found = ui.cached(page, failures.groups, page.timezone, page.filters)
+asked_course = ui.ask(page, failures.trend, page.timezone, page.filters, head.grain)
+found = asked_found()
 ui.answer(failures.summary(head.totals.total, found))
 ui.kpi_row(ui.metric_cards(page, head.totals, head.course, failures.CARDS))
 if found.frame.is_empty():
@@ -189,8 +198,8 @@ if found.frame.is_empty():
     ui.how_computed({"Figures": head.totals}, metrics=failures.HEADLINE)
     st.stop()
 
-over_time = ui.cached(page, failures.trend, page.timezone, page.filters, head.grain)
-chart, words = trend_chart(over_time, end, ui.cached(page, failures.releases, page.timezone, page.filters))
+over_time = asked_course()
+chart, words = trend_chart(over_time, end, asked_marks())
 ui.show_chart(chart, alt=words)
 ui.show_chart(
     course(head.course, "error_rate", grain=head.grain, end=end, height=180),

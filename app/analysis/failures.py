@@ -49,11 +49,6 @@ NOTES = (
     "States hold for the time when the snapshot was published.",
     "Resolved: silent for 7 days, and for longer than its own pace explains (chance below 1 %; 28 days at most).",
     "New: first seen within 7 days. Regressed: back within 7 days after a silence as for resolved.",
-    "Escalating: the last 24 hours struck 5 sessions or more (traces, where there is no session), and more than the "
-    "same hours of up to four earlier weeks predict: upper tail below 0.001 of a negative binomial count with the "
-    "spread of the last 28 days. A group younger than 8 days can't escalate.",
-    "Cost wasted: traces struck that failed for the user, and retries of traces struck (the session's next trace, of "
-    "the same name, within 10 minutes); each trace once. A trace that two groups struck counts for both.",
     "Escalating: the last 24 hours struck 5 sessions or more, beyond what the same hours of up to four weeks predict.",
     "Predicted is a negative binomial count with the spread of the last 28 days; beyond is an upper tail below 0.001.",
     "A trace without a session counts as one. A group younger than 8 days can't escalate.",
