@@ -16,6 +16,7 @@ COMMANDS = {
     "trace": "app.trace_command:trace",
     "errors": "app.errors_command:errors",
     "error": "app.error_command:error",
+    "flows": "app.flows_command:flows",
     "experiment": "app.experiment_command:experiment",
 }
 
@@ -25,6 +26,7 @@ SUMMARIES = {
     "app": "Open the app in a browser.",
     "query": "Any metric by any dimension, from the layer that the pages use.",
     "costs": "Where the money goes, why that changed, and what the month will cost.",
+    "flows": "Which ways conversations take, where users leave, what precedes escalations.",
     "session": "One conversation: turns, cost, satisfaction, outcome.",
     "trace": "One trace: where the time went, where it broke, what was said.",
     "errors": "What breaks, how often, for whom, and what to do about it.",

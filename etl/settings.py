@@ -98,6 +98,7 @@ class FlowSettings:
     """Which field names a step of a conversation: ``[flow]``."""
 
     step: str = "trace_name"
+    handoff_cost_usd: float = at_least(0, 0.0)  # what a person costs who takes a conversation over; 0: not said
 
 
 @dataclass(frozen=True)

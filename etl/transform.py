@@ -14,7 +14,7 @@ import hashlib
 import time
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib.resources import files
 from typing import Any, Literal
@@ -323,7 +323,7 @@ class _Run:
             "models": _digest(*texts),
             "price list": list_version(),
             "[outcome]": _digest(definitions.outcome),
-            "[flow]": _digest(definitions.flow),
+            "[flow]": _digest(replace(definitions.flow, handoff_cost_usd=0.0)),  # no mart depends on it
             "[[price]]": _digest(definitions.price),
             "[redact]": _digest(
                 [(name, PATTERNS[name]) for name in definitions.redact.patterns],

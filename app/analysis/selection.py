@@ -114,6 +114,33 @@ def reach_back(filters: Filters) -> datetime:
     return start - LONGEST_TRACE if start - datetime.min > LONGEST_TRACE else datetime.min  # noqa: DTZ901 - naive UTC
 
 
+def run_over_values(
+    store: Store,
+    filters: Filters,
+    grain: Grain,
+    dimension: str,
+    name: str,
+    values: Mapping[str, Any] | None = None,
+) -> tuple[Answer, bool]:
+    """Run ``app/sql/<name>.sql`` over the units that the filters pick, as ``selected`` with their ``value``.
+
+    Args:
+        store: an open snapshot.
+        filters: window, conditions, project.
+        grain: what a unit is.
+        dimension: whose values, a name of the metrics layer.
+        name: the file.
+        values: the file's own parameters.
+
+    Returns:
+        The answer, and whether every unit stands under exactly one value; else it has a row for each.
+    """
+    parameters = Parameters()
+    parts = split(_selection(filters, grain), [find_dimension(dimension)], {}, parameters)
+    text = f"select *, {parts.values[0]} as value from ({parts.sql})"  # noqa: S608 - constants of the layer
+    return _answer(store, "selected", text, parameters, name, values), parts.is_partition
+
+
 def look_up(store: Store, name: str, values: Mapping[str, Any] | None = None) -> Answer:
     """Run ``app/sql/<name>.sql``, which reads what its own parameters say and no filters."""
     text = sql.read(name)

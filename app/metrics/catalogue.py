@@ -478,6 +478,19 @@ _QUALITY = (
         ),
         unit="turns",
     ),
+    replace(
+        _plain(
+            "session",
+            "quantile",
+            "turns_p50",
+            "Turns, median",
+            "quantile_cont(turns, 0.5)",
+            "number",
+            "neither",
+            "Half of the sessions have at most so many traces.",
+        ),
+        unit="turns",
+    ),
 )
 
 CATALOGUE: tuple[Metric, ...] = (*_VOLUME, *_MONEY, *_SPEED, *_RELIABILITY, *_QUALITY)
