@@ -17,7 +17,7 @@ from app.analysis.drop_off import DropOff, Segments, curve_words, drop_off_note
 from app.analysis.flow_patterns import Flow, Stop, Way, flow_note, flow_words, part_words
 from app.analysis.triggers import Triggers, trigger_words
 from app.charts.shapes import intervals
-from app.charts.theme import FIXED_SLOTS, OTHER, axis, series_colour, text_marks, titled
+from app.charts.theme import OTHER, axis, series_colour, text_marks, titled
 from app.format import rate
 
 PICK = "pick"
@@ -25,12 +25,12 @@ HEIGHT = 440
 NODE_WIDTH = 0.055
 GAP = 0.025
 CURVE_POINTS = 12
-LABEL_LENGTH = 24
 TURNS_SHOWN = 20
 ROWS = 10
 WIDEST = 10.0
 STEP = "step"
 _OUTCOMES = ("resolved", "escalated", "abandoned", "open", "unknown")
+_COLOURED = _OUTCOMES[:4]  # what is unknown is grey, as what is other
 
 
 def flow_chart(drawn: Flow) -> tuple[alt.TopLevelMixin, str]:
@@ -40,11 +40,11 @@ def flow_chart(drawn: Flow) -> tuple[alt.TopLevelMixin, str]:
     """
     boxes = _boxes(drawn)
     rows = [*_band_rows(drawn, boxes), *_node_rows(drawn, boxes)]
-    schema = ["name", "x", "top", "bottom", "kind", "is_node", "title", "order"]
+    schema = ["name", "x", "top", "bottom", "kind", "is_node", "title"]
     shapes = pl.DataFrame(rows, schema=schema, orient="row", infer_schema_length=None)
     places = max(stop.place for stop in drawn.stops)
     x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[0.96, places + 0.62], nice=False))
-    kinds = [STEP, *(kind for kind in _OUTCOMES if (shapes["kind"] == kind).any())]
+    kinds = [STEP, *(kind for kind in _COLOURED if (shapes["kind"] == kind).any())]
     areas = (
         alt.Chart(shapes)
         .mark_area(interpolate="linear", cursor="pointer")
@@ -53,15 +53,16 @@ def flow_chart(drawn: Flow) -> tuple[alt.TopLevelMixin, str]:
             y=alt.Y("top:Q", axis=None, scale=alt.Scale(domain=[1.0, 0.0], nice=False)),
             y2="bottom:Q",
             detail="name:N",
-            order="order:Q",
             color=series_colour("kind", [*kinds, OTHER]).legend(None),
             opacity=alt.Opacity("is_node:N", scale=alt.Scale(domain=[False, True], range=[0.32, 0.95]), legend=None),
             tooltip=alt.Tooltip("title:N", title="Way"),
+            description="title:N",
         )
         .add_params(alt.selection_point(name=PICK, fields=["name"], on="click"))
     )
     labels = pl.DataFrame(list(_label_rows(drawn, boxes)), schema=["x", "y", "text"], orient="row")
-    text = text_marks(alt.Chart(labels), align="left", baseline="middle", dx=0, limit=150).encode(
+    room = alt.ExprRef(f"width / {places + 0.66:.2f} * 0.9 - 6")
+    text = text_marks(alt.Chart(labels), align="left", baseline="middle", limit=room).encode(
         x=alt.X("x:Q", axis=None), y=alt.Y("y:Q", axis=None), text="text:N"
     )
     chart = alt.layer(areas, text).resolve_scale(color="independent").properties(height=HEIGHT)
@@ -102,7 +103,7 @@ def _x(drawn: Flow, place: int) -> float:
 
 def _kind(stop: Stop) -> str:
     if stop.kind == "outcome":
-        return stop.label if stop.label in FIXED_SLOTS else OTHER
+        return stop.label if stop.label in _COLOURED else OTHER
     return STEP if stop.kind == "step" else OTHER
 
 
@@ -110,8 +111,8 @@ def _node_rows(drawn: Flow, boxes: dict[str, tuple[float, float, float]]) -> Ite
     for stop in drawn.stops:
         left, top, height = boxes[stop.name]
         words = part_words(drawn, stop.name)
-        for order, x in enumerate((left, left + NODE_WIDTH)):
-            yield stop.name, x, top, top + max(height, 0.003), _kind(stop), True, words, order
+        for x in (left, left + NODE_WIDTH):
+            yield stop.name, x, top, top + max(height, 0.003), _kind(stop), True, words
 
 
 def _band_rows(drawn: Flow, boxes: dict[str, tuple[float, float, float]]) -> Iterator[tuple[Any, ...]]:
@@ -158,15 +159,14 @@ def _band(
         ease = (1 - math.cos(math.pi * share)) / 2
         x = left[0] + NODE_WIDTH + share * (right[0] - left[0] - NODE_WIDTH)
         top = left[1] + ease * (right[1] - left[1])
-        yield way.name, x, top, top + max(height, 0.0015), kind, False, words, order
+        yield way.name, x, top, top + max(height, 0.0015), kind, False, words
 
 
 def _label_rows(drawn: Flow, boxes: dict[str, tuple[float, float, float]]) -> Iterator[tuple[float, float, str]]:
     for stop in drawn.stops:
         left, top, height = boxes[stop.name]
-        label = stop.label if len(stop.label) <= LABEL_LENGTH else f"{stop.label[: LABEL_LENGTH - 1]}…"
-        share = rate(stop.sessions / drawn.sessions if drawn.sessions else None)
-        yield left + NODE_WIDTH + 0.02, top + height / 2, f"{label} {share}"
+        percent = 100 * stop.sessions / max(1, drawn.sessions)
+        yield left + NODE_WIDTH + 0.02, top + height / 2, f"{percent:.0f} % {stop.label}"
 
 
 def survival_chart(found: DropOff) -> tuple[alt.TopLevelMixin, str]:
