@@ -126,7 +126,7 @@ def log_rank(groups: Mapping[str, Sequence[Lifetimes]]) -> LogRank:
     names = [name for name, rows in groups.items() if any(each.events + each.censored for each in rows)]
     times = sorted({each.time for name in names for each in groups[name] if each.events})
     if len(names) < 2 or not times:  # noqa: PLR2004 - one group has nothing to be compared with
-        return LogRank(0.0, max(0, len(names) - 1), 1.0)
+        return LogRank(0.0, 0, 1.0)
     events, at_risk = np.zeros((len(times), len(names))), np.zeros((len(times), len(names)))
     at = np.array(times)
     for column, name in enumerate(names):
