@@ -202,8 +202,8 @@ elif part == "What resolved sessions share":
             columns={
                 "label": ui.Column("Sessions with", pinned=True),
                 "reading": ui.Column("Resolved", help="Certain when q is at most 5 % (Fisher, Benjamini-Hochberg)"),
-                "ratio": ui.Column("Lift", "number", help="Resolved rate with it / resolved rate without it"),
-                "low": ui.Column("From", "number", help="Low end of its 95 % interval (Katz)"),
+                "ratio": ui.Column("Lift", "number", help="Resolved rate with it / without it, at the same turn"),
+                "low": ui.Column("From", "number", help="Low end of its 95 % interval"),
                 "high": ui.Column("To", "number", help="High end"),
                 "rate": ui.Column("Resolved with it", "rate"),
                 "other_rate": ui.Column("Resolved without", "rate"),

@@ -6,12 +6,13 @@ every well-supported one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
 from app.stats.intervals import risk_ratio
+from app.stats.strata import Table, pooled_p_value, pooled_ratio
 from app.stats.tests import benjamini_hochberg, risk_p_value
 
 FALSE_DISCOVERY = 0.05
@@ -70,6 +71,33 @@ def associate(frame: pl.DataFrame, *, keep_whole: bool = False) -> pl.DataFrame:
         )
     kept = shown.drop("hit", "exposed", "all_hit", "all_exposed")
     return ranked(kept.hstack(judged(rows)))
+
+
+def compared(tables: Sequence[Table], exposed: int) -> dict[str, Any]:
+    """One comparison over strata: the ratio, its interval and p of ``app.stats.strata``, and rates with its weights.
+
+    Args:
+        tables: one per stratum.
+        exposed: how many units there are with the value, those of strata that say nothing included.
+    """
+    told = [table for table in tables if table.is_informative]
+    found = pooled_ratio(told)
+    weights = [(table.exposed * table.unexposed / (table.exposed + table.unexposed), table) for table in told]
+    total = sum(weight for weight, _ in weights)
+    return {
+        "hit": sum(table.events for table in tables),
+        "exposed": exposed,
+        "other_hit": sum(table.other_events for table in tables),
+        "other_exposed": sum(table.unexposed for table in told),
+        "rate": sum(weight * table.events / table.exposed for weight, table in weights) / total if total else None,
+        "other_rate": sum(weight * table.other_events / table.unexposed for weight, table in weights) / total
+        if total
+        else None,
+        "ratio": found.ratio,
+        "low": found.interval.low,
+        "high": found.interval.high,
+        "p": pooled_p_value(told),
+    }
 
 
 def judged(rows: list[dict[str, Any]]) -> pl.DataFrame:

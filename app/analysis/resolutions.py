@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
-from app.analysis.associations import associate, records, shown_rows
+from app import sql
+from app.analysis.associations import compared, judged, ranked, records, shown_rows
+from app.analysis.at_turn import Turns
 from app.analysis.drop_off import DropOff
 from app.analysis.selection import Answer, run_over
 from app.format import count, money, rate
@@ -16,11 +18,10 @@ from app.metrics.filters import Filters
 from app.store import Store
 
 LEAST_SESSIONS = 10
-VALUES_COMPARED = 200
 ENOUGH = 20
 EXPLANATION = (
-    "Lift: the resolved rate of sessions with it over that of sessions without it. Late steps are reached only by "
-    "conversations that went well, so this says what goes together, not what to do."
+    "Lift: the resolved rate of sessions with it over that of sessions without it that began alike and had come as "
+    "far. It says what goes together, not what causes."
 )
 KINDS = {"step": "Step", "tool": "Tool", "model": "Model", "topic": "Topic"}
 
@@ -28,18 +29,32 @@ KINDS = {"step": "Step", "tool": "Tool", "model": "Model", "topic": "Topic"}
 def common_in_resolved(store: Store, filters: Filters) -> Answer:
     """How much likelier a resolution is in sessions with a step, a tool, a model or a topic, surest first.
 
-    Columns: kind, label (kind and value in words), value, and those of ``associations.SCHEMA``: hit (resolved sessions
-    with it), exposed (sessions with it), rate, other_rate, ratio (the lift: resolved rate with it over that without it)
-    with low and high (Katz), p, q. Only sessions with a known outcome count. A session of a lasting kind comes to more
-    steps, so a lift says what goes together, not what to do: late steps are reached only by sessions that were going
-    well.
+    Only sessions with a known outcome count. A step, tool or model is compared at the turn in which a session first
+    has it: by how many of these sessions are resolved in the end, against sessions that began with the same step and
+    came to that turn without it (``app.analysis.at_turn`` says why). A topic is there from the beginning, so whole
+    sessions are compared.
+
+    Columns: kind, value, label (both in words) and those of ``associations.SCHEMA``: hit (resolved sessions with it),
+    exposed (sessions with it), rate, other_rate, ratio (the lift) with low and high (Mantel-Haenszel over turns; with
+    one turn Katz), p (Fisher, given the turns), q.
     """
-    values = {"start": filters.window.start, "least": LEAST_SESSIONS, "limit": VALUES_COMPARED}
-    answer = run_over(store, filters, "session", "flow_common", values)
-    frame = associate(answer.frame).with_columns(
-        pl.format("{} {}", pl.col("kind").replace_strict(KINDS, default="Value"), pl.col("value")).alias("label")
-    )
-    return Answer(frame, answer.sql, answer.parameters, answer.snapshot, answer.run_id, answer.rows_read)
+    relations = {name: sql.read(f"flow_{name}") for name in ("moments", "risk")}
+    answer = run_over(store, filters, "session", "flow_common", {"start": filters.window.start}, relations)
+    counts = answer.frame
+    everyone = counts.filter(pl.col("trigger").is_null())
+    heads, compared_rows = [], []
+    if everyone.height:
+        turns = Turns.of(everyone)
+        held = counts.filter(pl.col("trigger").is_not_null())
+        for (kind, value), found in held.group_by("trigger", "value", maintain_order=True):
+            sessions = int(found["sessions"].sum())
+            if sessions >= LEAST_SESSIONS:
+                heads.append({"kind": str(kind), "value": str(value), "label": f"{KINDS[str(kind)]} {value}"})
+                tables = turns.event_ever(found) if kind == "topic" else turns.event_later(found)
+                compared_rows.append(compared(tables, sessions))
+    schema = dict.fromkeys(("kind", "value", "label"), pl.String)
+    frame = pl.DataFrame(heads, schema=schema).hstack(judged(compared_rows))
+    return replace(answer, frame=ranked(frame))
 
 
 @dataclass(frozen=True)

@@ -28,16 +28,16 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import numpy as np
 import polars as pl
 
 from app import sql
-from app.analysis.associations import judged, ranked, records, shown_rows
+from app.analysis.associations import compared, judged, ranked, records, shown_rows
+from app.analysis.at_turn import Turns, tables
 from app.analysis.flow_patterns import evidence
 from app.analysis.selection import Answer, run_over
 from app.format import count, number, rate
 from app.metrics.filters import Filters
-from app.stats.strata import Table, pooled_p_value, pooled_ratio
+from app.stats.strata import Table
 from app.store import Store
 
 LOW_SCORE = 0.25
@@ -94,105 +94,35 @@ class Triggers:
 
 def triggers(store: Store, filters: Filters) -> Triggers:
     """Everything that can precede an escalation, held against the sessions in which it did not happen."""
+    first = run_over(store, filters, "session", "flow_escalated")
+    escalated = int(first.frame["escalated"][0])
+    if not escalated:
+        return Triggers(first, pl.DataFrame(schema=_SCHEMA), 0)
     values = {"start": filters.window.start, "low_score": LOW_SCORE}
     answer = run_over(store, filters, "session", "flow_triggers", values, _relations())
     counts = answer.frame
     everyone = counts.filter(pl.col("trigger").is_null())
-    escalated = int(everyone.filter("is_case")["sessions"].sum())
-    if not escalated:
-        return Triggers(answer, pl.DataFrame(schema=_SCHEMA), 0)
-    strata = _Strata.of(everyone)
+    turns = Turns.of(everyone)
     heads: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
-    for head, tables, sessions in _comparisons(counts, strata):
+    for head, found, sessions in _comparisons(counts, turns):
         if sessions >= LEAST_EXPOSED:
             heads.append({**head, "sessions": sessions})
-            rows.append(_compared(tables, sessions, is_turns=head["trigger"] == "late turn"))
+            rows.append(compared(found, sum(t.exposed for t in found) if head["trigger"] == "late turn" else sessions))
     frame = pl.DataFrame(heads, schema=_HEAD).hstack(judged(rows)) if rows else pl.DataFrame(schema=_SCHEMA)
     return Triggers(answer, ranked(frame), escalated)
 
 
-@dataclass(frozen=True)
-class _Strata:
-    """All sessions by how they began (rows) and turn (columns): how many are compared and how many escalated there."""
-
-    entries: Mapping[str, int]
-    at_risk: np.ndarray
-    cases: np.ndarray
-
-    @classmethod
-    def of(cls, everyone: pl.DataFrame) -> _Strata:
-        names = {str(name): row for row, name in enumerate(everyone["entry"].unique(maintain_order=True))}
-        shape = (len(names), int(everyone["last_turn"].max()))  # type: ignore[arg-type]  # polars types a maximum loosely
-        empty = cls(names, np.zeros(shape), np.zeros(shape))
-        return cls(names, empty.count(everyone), empty.count_cases(everyone))
-
-    def count(self, rows: pl.DataFrame) -> np.ndarray:
-        """How many of the sessions counted in ``rows`` are compared at each turn, ``from_turn`` to ``last_turn``."""
-        entry, first, last, n = self._columns(rows)
-        change = np.zeros((self.at_risk.shape[0], self.at_risk.shape[1] + 1))
-        np.add.at(change, (entry, first - 1), n)
-        np.add.at(change, (entry, last), -n)
-        total: np.ndarray = change.cumsum(1)[:, :-1]
-        return total
-
-    def count_cases(self, rows: pl.DataFrame) -> np.ndarray:
-        """How many of them were escalated in each turn."""
-        entry, _, last, n = self._columns(rows.filter("is_case"))
-        found = np.zeros(self.at_risk.shape)
-        np.add.at(found, (entry, last - 1), n)
-        return found
-
-    def _columns(self, rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        entry = rows["entry"].replace_strict(self.entries, return_dtype=pl.Int64)
-        first, last, sessions = (rows[name].to_numpy() for name in ("from_turn", "last_turn", "sessions"))
-        return entry.to_numpy(), first, last, sessions
-
-
-def _comparisons(counts: pl.DataFrame, strata: _Strata) -> Iterator[tuple[dict[str, str], list[Table], int]]:
+def _comparisons(counts: pl.DataFrame, turns: Turns) -> Iterator[tuple[dict[str, str], list[Table], int]]:
     """Each trigger with its tables and the number of sessions in which it happened."""
-    all_at_risk, all_cases = strata.at_risk, strata.cases
     happened = counts.filter(pl.col("trigger").is_not_null())
     for (trigger, value), rows in happened.group_by("trigger", "value", maintain_order=True):
-        cases, at_risk = strata.count_cases(rows), strata.count(rows)
-        if trigger == "topic":
-            tables = _tables(cases.sum(1), at_risk[:, 0], all_cases.sum(1), all_at_risk[:, 0])
-        else:
-            tables = _tables(cases, at_risk, all_cases, all_at_risk)
-        yield _head(str(trigger), str(value)), tables, int(rows["sessions"].sum())
+        found = turns.event_ever(rows) if trigger == "topic" else turns.event_at_turn(rows)
+        yield _head(str(trigger), str(value)), found, int(rows["sessions"].sum())
     for turn in LATE_TURNS:
-        late_cases, late = all_cases[:, turn - 1 :].sum(1), all_at_risk[:, turn - 1 :].sum(1)
-        tables = _tables(late_cases, late, all_cases.sum(1), all_at_risk.sum(1))
-        yield _head("late turn", str(turn)), tables, int(all_at_risk[:, turn - 1 : turn].sum())
-
-
-def _tables(cases: np.ndarray, exposed: np.ndarray, all_cases: np.ndarray, all_exposed: np.ndarray) -> list[Table]:
-    """One table per stratum that has an escalation: others have no say."""
-    cells = np.stack([cases, exposed, all_cases - cases, all_exposed - exposed]).reshape(4, -1)
-    return [Table(*map(int, table)) for table in cells[:, all_cases.ravel() > 0].T]
-
-
-def _compared(tables: list[Table], sessions: int, *, is_turns: bool) -> dict[str, Any]:
-    told = [table for table in tables if table.is_informative]
-    found = pooled_ratio(told)
-    weights = [(table.exposed * table.unexposed / (table.exposed + table.unexposed), table) for table in told]
-    total = sum(weight for weight, _ in weights)
-    hit, other_hit = sum(table.events for table in tables), sum(table.other_events for table in tables)
-    exposed = sum(table.exposed for table in tables) if is_turns else sessions
-    return {
-        "hit": hit,
-        "exposed": exposed,
-        "other_hit": other_hit,
-        "other_exposed": sum(table.unexposed for table in told),
-        "rate": sum(weight * table.events / table.exposed for weight, table in weights) / total if total else None,
-        "other_rate": sum(weight * table.other_events / table.unexposed for weight, table in weights) / total
-        if total
-        else None,
-        "ratio": found.ratio,
-        "low": found.interval.low,
-        "high": found.interval.high,
-        "p": pooled_p_value(told),
-    }
+        late_cases, late = turns.cases[:, turn - 1 :].sum(1), turns.at_risk[:, turn - 1 :].sum(1)
+        found = tables(late_cases, late, turns.cases.sum(1), turns.at_risk.sum(1))
+        yield _head("late turn", str(turn)), found, int(turns.at_risk[:, turn - 1 : turn].sum())
 
 
 def _head(trigger: str, value: str) -> dict[str, str]:
