@@ -187,6 +187,8 @@ def strongest(found: Triggers) -> dict[str, Any] | None:
     # One tool's failures are part of all failures: the whole is said where it is certain, too.
     whole = events.filter(pl.col("value") == "")["trigger"]
     events = events.filter((pl.col("value") == "") | ~pl.col("trigger").is_in(whole.implode()))
+    # A failed tool is an error, too: where both say the same, the narrower is said.
+    events = events.sort("low", pl.col("trigger") == "error", descending=[True, False])
     chosen = events if events.height else certain
     return chosen.row(0, named=True) if chosen.height else None
 

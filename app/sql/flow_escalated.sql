@@ -1,2 +1,2 @@
 -- How many sessions were escalated. One row. Reads `selected`.
-select count_if(outcome = 'escalated')::bigint as escalated, count(*) as sessions from selected
+select count(*) filter (outcome = 'escalated') as escalated, count(*) as sessions from selected
