@@ -12,7 +12,14 @@ from app.ui.evidence import session_evidence
 from app.ui.picking import show_picking
 
 page = ui.start("Flows", "Which ways do conversations take, where do users leave, and what precedes escalations?")
-head = ui.cached(page, overview.headline, page.timezone, page.filters, page.comparison, flows.HEADLINE)
+asked_head = ui.ask(page, overview.headline, page.timezone, page.filters, page.comparison, flows.HEADLINE)
+asked_before = ui.ask(page, triggers.triggers, page.filters)
+asked_left = ui.ask(page, drop_off.drop_off, page.filters)
+asked_steps = ui.ask(page, drop_off.steps, page.filters)
+anchor = chosen_in_address("anchor", flow_patterns.ANCHORS, "start")
+least = chosen_in_address("least", flow_patterns.LEAST_SHARES, "1")
+asked_ways = ui.ask(page, flow_patterns.flow, page.filters, anchor, least=least)
+head = asked_head()
 if not head.totals.total["sessions"]:
     ui.empty_state(
         "No sessions in this selection",
@@ -22,7 +29,7 @@ if not head.totals.total["sessions"]:
     )
     st.stop()
 
-before = ui.cached(page, triggers.triggers, page.filters)
+before = asked_before()
 trigger = before.find(st.query_params.get("trigger", ""))
 if trigger:
     stay_link("All flows", key="all_flows", trigger="")
@@ -36,15 +43,12 @@ if trigger:
     ui.how_computed({"Triggers": before.answer, "Sessions": behind}, notes=flows.NOTES)
     st.stop()
 
-left = ui.cached(page, drop_off.drop_off, page.filters)
-left_at = ui.cached(page, drop_off.steps, page.filters)
+left, left_at = asked_left(), asked_steps()
 ui.answer(flows.summary(head.totals.total, left, left_at, before))
 ui.kpi_row(ui.metric_cards(page, head.totals, head.course, flows.CARDS))
 
-chosen_in_address("anchor", flow_patterns.ANCHORS, "start")
-chosen_in_address("least", flow_patterns.LEAST_SHARES, "1")
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    anchor = st.segmented_control(
+    st.segmented_control(
         "Direction",
         list(flow_patterns.ANCHORS),
         format_func=flow_patterns.ANCHORS.__getitem__,
@@ -53,7 +57,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         on_change=keep_in_address,
         args=("anchor", "start"),
     )
-    least = st.selectbox(
+    st.selectbox(
         "Smallest way drawn",
         list(flow_patterns.LEAST_SHARES),
         format_func=flow_patterns.LEAST_SHARES.__getitem__,
@@ -62,7 +66,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         args=("least", "1"),
         width=220,
     )
-ways = ui.cached(page, flow_patterns.flow, page.filters, anchor or "start", least=least)
+ways = asked_ways()
 chart, words = flow_chart(ways)
 passed = show_picking(chart, alt=words, key="flow_chart", parameter="passing")
 shown: dict[str, ui.Provenance] = {"Figures": head.totals, "Ways": ways.answer, "Turns": left.answer}

@@ -68,7 +68,7 @@ class DropOff:
     @property
     def is_one_turn(self) -> bool:
         """Whether no session goes beyond its first turn."""
-        return self.curve.height <= 1
+        return int(self.curve["turn"].max() or 0) <= 1  # type: ignore[arg-type]  # polars types a maximum loosely
 
     @property
     def modal_turn(self) -> tuple[int, float] | None:

@@ -141,9 +141,7 @@ def paths(store: Store, filters: Filters, *, steps: int = PATH_STEPS, limit: int
     return replace(answer, frame=shown)
 
 
-def flow(
-    store: Store, filters: Filters, anchor: Anchor = "start", *, steps: int = FLOW_STEPS, least: str = "1"
-) -> Flow:
+def flow(store: Store, filters: Filters, anchor: str = "start", *, steps: int = FLOW_STEPS, least: str = "1") -> Flow:
     """The flow from step to step, from the first step on or back from the last one.
 
     The ``STEPS_PER_PLACE`` most frequent steps of a place are named, the others are one stop. From the start, sessions
@@ -158,7 +156,7 @@ def flow(
     kept, hidden = edges.filter(pl.col("sessions") >= minimum), edges.filter(pl.col("sessions") < minimum)
     return Flow(
         answer=answer,
-        anchor=anchor,
+        anchor="end" if anchor == "end" else "start",
         stops=_stops(edges, kept),
         ways=tuple(
             Way(f"{row[0]} > {row[1]}", *row) for row in kept.select("source", "target", "sessions").iter_rows()
@@ -181,7 +179,7 @@ def _named(rows: pl.DataFrame) -> pl.DataFrame:
     return ordered.group_by("place", maintain_order=True).head(STEPS_PER_PLACE).select("place", "step")
 
 
-def _edges(rows: pl.DataFrame, named: pl.DataFrame, anchor: Anchor) -> pl.DataFrame:
+def _edges(rows: pl.DataFrame, named: pl.DataFrame, anchor: str) -> pl.DataFrame:
     """Transitions between stops: source and target (names), place of the source, labels and kinds of both, sessions."""
     from_end = anchor == "end"
     here = named.with_columns(pl.lit("step").alias("from_kind"))
