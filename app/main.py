@@ -35,7 +35,7 @@ router = st.navigation(
             ("sessions", "Sessions", "forum", False, "How do conversations go, and which ones need a look?"),
             ("conversation", "Conversation", "chat", False, "What was said in one session, and what did it cost?"),
             ("trace", "Trace", "account_tree", False, "Where did one request spend its time, and where did it break?"),
-            ("flows", "Flows", "account_tree", False, "Which ways do conversations take, and where do they break off?"),
+            ("flows", "Flows", "route", False, "Which ways do conversations take, and where do they break off?"),
             ("errors", "Errors", "error", False, "What breaks, for whom, and what to do about it?"),
             ("experiments", "Experiments", "science", False, "Which variant is better, and can the result be trusted?"),
             ("data_health", "Data health", "health_and_safety", False, "Is the data complete and fresh?"),
