@@ -8,7 +8,7 @@ from app import ui
 from app.analysis import conversation, sessions
 from app.charts.timeline import response_times, timeline
 from app.format import count, duration_ms, money, tokens
-from app.ui.detail import keep_in_address, load_or_stop, number_in_address, stay_link
+from app.ui.detail import load_or_stop, number_in_address, stay_link, turn_pages
 from app.ui.transcript import show_turn
 
 page = ui.start("Conversation", "What was said in one session, and what did it cost?")
@@ -80,8 +80,7 @@ with right:
 ui.section("Transcript", "Shown as plain text, as recorded; media are listed and not loaded.")
 page_count = conversation.pages_of(turns.frame.height)
 number = number_in_address("turn_page", page_count)
-if page_count > 1:
-    st.pagination(page_count, key="turn_page", on_change=keep_in_address, args=("turn_page", 1))
+turn_pages("turn_page", number, page_count)
 trace_ids, before = conversation.page_of(turns.frame["trace_id"].to_list(), number)
 said = ui.cached(page, conversation.transcript, session.project_id, tuple(trace_ids), before=before)
 for text in said:

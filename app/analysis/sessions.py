@@ -1,4 +1,4 @@
-"""Sessions as a list to pick from: how they are distributed, and which ones need a look."""
+"""Sessions as a list to pick from: how they are distributed, how they ended, and which ones need a look."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from app.format import count, money, rate
 from app.metrics.filters import Filters
 from app.metrics.query import Query, run
 from app.metrics.result import Result
+from app.metrics.windows import Window
 from app.store import Store
 
 ROWS_SHOWN = 500
-DOWNLOAD_ROWS = 1_000_000
+EVERY_ROW = 10_000_000
+REASONS_SHOWN = 8
 WORTH_SAYING = 0.2
 ENOUGH = 20
 DEARER = 1.2
@@ -34,8 +36,23 @@ HEADLINE = (
     "escalation_rate",
     "unknown_rate",
 )
-CARDS = HEADLINE[:6]
-
+CARDS = (
+    "sessions",
+    "resolved_rate",
+    "escalation_rate",
+    "cost_per_session_usd",
+    "session_duration_p50_ms",
+    "satisfaction_avg",
+)
+NO_OUTCOME = (
+    "Send a boolean score named resolved when a conversation ends, a user_satisfaction score, or a tag; or write your "
+    "own rules under [outcome] in tracehouse.toml."
+)
+NOTES = (
+    "Outcome: the latest signal by the rules of [outcome]; at a tie the escalation; as of the snapshot.",
+    "Searching what was said reads each trace's own input and output, or its generations' where it has none.",
+    "Rates rest on sessions with a known outcome; an interval is Wilson's at 95 %.",
+)
 
 ORDERS = {
     "start_time": "Newest first",
@@ -66,41 +83,98 @@ MISSING: dict[Measure, str] = {
 """What brings a measure that no session of the selection has."""
 
 
+RISING = ("satisfaction_mean",)
+"""Columns of which the least need a look."""
+
+BIN_EDGES = tuple(float(f"{digits}e{power}") for power in range(-9, 11) for digits in ("1", "1.6", "2.5", "4", "6.3"))
+"""Fifths of a decade, rounded to two digits so that a filter by an edge can be read."""
+
+
 @dataclass(frozen=True)
 class Distribution:
     """How a measure is spread.
 
     Attributes:
-        answer: bins with positive edges: low, high, count; the last bin of turns has no upper edge.
+        frame: bins with positive edges: low (included), high, count; the last bin of turns has no upper edge.
         zeros: sessions at zero, which a logarithmic axis can't show.
         without: sessions without the measure.
     """
 
-    answer: Answer
+    frame: pl.DataFrame
     zeros: int
     without: int
 
 
+@dataclass(frozen=True)
+class Distributions:
+    """How every measure of the same sessions is spread, and where the numbers came from."""
+
+    of: Mapping[Measure, Distribution]
+    answer: Answer
+
+
 def session_list(
-    store: Store, timezone: ZoneInfo, filters: Filters, order: str = "start_time", *, limit: int = ROWS_SHOWN
+    store: Store,
+    timezone: ZoneInfo,
+    filters: Filters,
+    order: str = "start_time",
+    *,
+    reverse: bool = False,
+    page: int = 1,
+    limit: int = ROWS_SHOWN,
 ) -> Answer:
-    """The first sessions in an order of ``ORDERS``; columns as ``sessions_list.sql`` says, start_time local."""
+    """One page of the sessions; columns as ``sessions_list.sql`` says, start_time and end_time local.
+
+    Args:
+        store: an open snapshot.
+        timezone: the display zone.
+        filters: which sessions.
+        order: one of ``ORDERS``; anything else is ``start_time``.
+        reverse: the other direction than the one that puts what needs a look on top.
+        page: from 1.
+        limit: rows of a page.
+    """
     chosen = order if order in ORDERS else "start_time"
-    values = {"order": chosen, "descending": chosen != "satisfaction_mean", "limit": limit}
-    return run_over(store, filters, "session", "sessions_list", values).in_zone(timezone, "start_time")
+    values = {
+        "order": chosen,
+        "descending": (chosen not in RISING) != reverse,
+        "limit": limit,
+        "offset": (max(page, 1) - 1) * limit,
+    }
+    return run_over(store, filters, "session", "sessions_list", values).in_zone(timezone, "start_time", "end_time")
 
 
-def distribution(store: Store, filters: Filters, measure: Measure) -> Distribution:
-    """How a measure of the sessions is spread, in bins that suit it."""
-    answer = run_over(store, filters, "session", "sessions_distribution", {"measure": measure})
-    frame = answer.frame
-    measured = int(frame["count"].sum())
-    zeros = int(frame.filter((pl.col("low") == 0) & (pl.col("high") == 0))["count"].sum())
-    shown = frame.filter((pl.col("high") > 0) | pl.col("high").is_null())
+def has_sessions(store: Store) -> bool:
+    """Whether the warehouse holds any session, whatever the filters."""
+    return bool(store.sql("select count(*) > 0 as found from marts.sessions")["found"][0])
+
+
+def every_session(
+    store: Store, timezone: ZoneInfo, filters: Filters, order: str = "start_time", *, reverse: bool = False
+) -> pl.DataFrame:
+    """All the rows of ``session_list``, for a download."""
+    return session_list(store, timezone, filters, order, reverse=reverse, limit=EVERY_ROW).frame.drop("user_ids")
+
+
+def pages_of(sessions: int) -> int:
+    """How many pages the list has, at least one."""
+    return max(1, -(-sessions // ROWS_SHOWN))
+
+
+def distributions(store: Store, filters: Filters) -> Distributions:
+    """How the measures of the sessions are spread, in bins that suit them."""
+    values = {"edges": list(BIN_EDGES), "one": BIN_EDGES.index(1.0) + 1}
+    answer = run_over(store, filters, "session", "sessions_distribution", values)
+    return Distributions({measure: _distribution(answer.frame, measure) for measure in MEASURES}, answer)
+
+
+def _distribution(bins: pl.DataFrame, measure: Measure) -> Distribution:
+    mine = bins.filter(pl.col("measure") == measure).drop("measure")
+    is_zero = (pl.col("low") == 0) & (pl.col("high") == 0)
     return Distribution(
-        Answer(shown, answer.sql, answer.parameters, answer.snapshot, answer.run_id, answer.rows_read),
-        zeros=zeros,
-        without=answer.rows_read - measured,
+        mine.filter(pl.col("low").is_not_null() & ~is_zero),
+        zeros=int(mine.filter(is_zero)["count"].sum()),
+        without=int(mine.filter(pl.col("low").is_null())["count"].sum()),
     )
 
 
@@ -128,10 +202,25 @@ def neighbours(store: Store, filters: Filters, session: Session) -> dict[str, tu
     return {row[0]: (row[1], row[2]) for row in frame.iter_rows()}
 
 
-def outcomes(store: Store, timezone: ZoneInfo, filters: Filters) -> Result:
+def outcomes(store: Store, timezone: ZoneInfo, filters: Filters, comparison: Window | None = None) -> Result:
     """Sessions, turns and cost by outcome, the most frequent first."""
-    metrics = ("sessions", "turns_per_session", "cost_per_session_usd", "satisfaction_avg")
-    result = run(store, timezone, Query(metrics=metrics, by=("outcome",), filters=filters, order="-sessions"))
+    metrics = ("sessions", "turns_per_session", "cost_per_session_usd")
+    query = Query(metrics=metrics, by=("outcome",), filters=filters, order="-sessions", compare=comparison)
+    result = run(store, timezone, query)
+    return replace(result, frame=result.frame.filter(pl.col("sessions") > 0))
+
+
+def reasons(store: Store, timezone: ZoneInfo, filters: Filters, comparison: Window | None = None) -> Result:
+    """Sessions by the reason of their outcome, the most frequent first and the rest as ``other``."""
+    query = Query(
+        metrics=("sessions",),
+        by=("outcome_reason",),
+        filters=filters,
+        order="-sessions",
+        limit=REASONS_SHOWN,
+        compare=comparison,
+    )
+    result = run(store, timezone, query)
     return replace(result, frame=result.frame.filter(pl.col("sessions") > 0))
 
 
@@ -142,8 +231,9 @@ def summary(totals: Mapping[str, float | None], by_outcome: pl.DataFrame) -> str
     known = int(totals["resolved_rate_n"] or 0)
     if known:
         resolved = rate(totals["resolved_rate"], None, totals["resolved_rate_low"], totals["resolved_rate_high"])
-        escalated = rate(totals["escalation_rate"])
-        parts.append(f"{resolved} of the {count(known)} with a known outcome were resolved, {escalated} escalated")
+        escalated, before = rate(totals["escalation_rate"]), totals.get("escalation_rate_previous")
+        was = "" if before is None else f" (before {rate(before)})"
+        parts.append(f"{resolved} of the {count(known)} with a known outcome were resolved, {escalated} escalated{was}")
     unknown = totals["unknown_rate"] or 0.0
     if unknown >= WORTH_SAYING:
         parts.append(f"the outcome of {rate(unknown)} is unknown: no score, tag or hand-off tells it")

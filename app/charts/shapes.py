@@ -24,6 +24,7 @@ def histogram(
     log: bool = False,
     subtitle: str = "",
     height: int = HEIGHT,
+    select: str = "",
 ) -> alt.TopLevelMixin:
     """How many units have which value.
 
@@ -36,6 +37,7 @@ def histogram(
         log: whether the value axis is logarithmic; edges must be positive then.
         subtitle: what else has to be known.
         height: in pixels.
+        select: name of a selection parameter, for a chart whose bins are clicked; its fields are ``low`` and ``high``.
     """
     shown = frame.select(
         pl.col("low", "high").cast(pl.Float64), pl.col("count").cast(pl.Int64), pl.lit(0).alias("floor")
@@ -62,6 +64,8 @@ def histogram(
         )
         .properties(height=height)
     )
+    if select:
+        chart = chart.add_params(alt.selection_point(name=select, fields=["low", "high"]))
     return titled(chart, f"{label}, {counted} per bin", subtitle)
 
 
@@ -78,6 +82,7 @@ def columns(
     order: Sequence[str] = (),
     subtitle: str = "",
     height: int = HEIGHT,
+    select: str = "",
 ) -> alt.TopLevelMixin:
     """One upright bar per value of a small ordered dimension, such as turns per session or outcomes.
 
@@ -93,6 +98,7 @@ def columns(
         order: all names of that kind, so that colours stay.
         subtitle: what else has to be known.
         height: in pixels.
+        select: name of a selection parameter, for a chart whose bars are clicked; its field is ``name``.
     """
     bars = [str(name) for name in frame[by].to_list()]
     shown = pl.DataFrame(
@@ -110,6 +116,8 @@ def columns(
     marks = base.mark_bar(cornerRadiusEnd=2)
     if names:
         marks = marks.encode(color=series_colour("name", names, order).legend(None))
+    if select:
+        marks = marks.add_params(alt.selection_point(name=select, fields=["name"]))
     text = text_marks(base, dy=-8).encode(text="written:N")
     return titled(
         alt.layer(marks, text).resolve_scale(color="independent").properties(height=height),

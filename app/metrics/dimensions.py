@@ -19,6 +19,7 @@ Kind = Literal["text", "number", "boolean", "any"]
 
 METADATA = "metadata."
 FAMILY = "tag:"
+WORDS = "text"
 
 
 @dataclass(frozen=True)
@@ -145,8 +146,14 @@ class Dimension:
         return self.home in self.lists
 
     def mart_for(self, grain: Grain) -> Grain:
-        """The mart whose rows give a unit of this grain its values: its own where it can, else the nearest."""
+        """The mart whose rows give a unit of this grain its values: its own where it can, else the nearest.
+
+        Raises:
+            ConfigError: nothing has values of it, as with the words of a conversation.
+        """
         having = self.columns.keys() | self.lists.keys()
+        if not having:
+            raise ConfigError(f"{self.name} is searched and has no values", hint=f"Use it as --where {self.name}~words")
         return next(each for each in (grain, *_NEAREST.get(grain, ()), self.home) if each in having)
 
 
@@ -313,6 +320,9 @@ DIMENSIONS: Mapping[str, Dimension] = {each.name: each for each in _NAMED} | {
 }
 
 
+_SAID = Dimension(WORDS, "Words", "trace", description="What was said in the conversation; only searched.")
+
+
 def find_dimension(name: str) -> Dimension:
     """The dimension of this name; any tag family ``tag:<prefix>*`` and any key ``metadata.<dotted key>`` is one.
 
@@ -321,11 +331,13 @@ def find_dimension(name: str) -> Dimension:
     """
     if name in DIMENSIONS:
         return DIMENSIONS[name]
+    if name == WORDS:
+        return _SAID
     if name.startswith(METADATA) and len(name) > len(METADATA):
         return _metadata(name)
     if name.startswith(FAMILY) and name.endswith("*") and len(name) > len(FAMILY) + 1:
         return _family(name)
-    known = [*DIMENSIONS, "metadata.<key>", "tag:<family>:*"]
+    known = [*DIMENSIONS, WORDS, "metadata.<key>", "tag:<family>:*"]
     raise ConfigError(f"There is no dimension {name!r}", hint=nearest(name, known))
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from app.metrics.dimensions import Dimension, find_dimension
+from app.metrics.dimensions import WORDS, Dimension, find_dimension
 from app.metrics.windows import Window, parse_window
 from etl.errors import ConfigError
 
@@ -111,7 +111,9 @@ def parse_condition(text: str) -> Condition:
             raise ConfigError(f"{dimension.name} holds no numbers, so {operator} means nothing", hint="Use =, != or ~")
         if value is None or not is_number(value):
             raise ConfigError(f"{text!r} compares with {rest.strip()!r}, which is no number", hint="Write e.g. >1.5")
-    if operator == "~" and not value:
+    if dimension.name == WORDS and operator != "~":
+        raise ConfigError(f"{text!r} can't be answered: words are searched", hint=f"Write {WORDS}~ and the words")
+    if operator == "~" and not (value or "").strip():
         raise ConfigError(f"{text!r} contains nothing to look for", hint="Put the text to look for after ~")
     if operator in ("=", "!=") and value is not None:
         _check_value(text, dimension, value)

@@ -13,6 +13,7 @@ from typing import Any
 from app.metrics.dimensions import MARTS, Dimension, Grain, find_dimension, find_link
 from app.metrics.filters import NONE, Condition, merged
 from app.metrics.windows import Window
+from app.metrics.words import WORDS, found_in
 
 Value = str | int | float | datetime | list[str] | None
 
@@ -60,7 +61,7 @@ class Selection:
         if not any(condition.dimension == "environment" for condition in self.conditions):
             # The server's own evaluations are no traffic, unless somebody asks for environments.
             tests.append("(u.environment is null or not starts_with(u.environment, 'langfuse-'))")
-        tests += [condition_sql(condition, self.grain, parameters) for condition in merged(self.conditions)]
+        tests += [self._test(condition, parameters) for condition in merged(self.conditions)]
         return f"select {', '.join(['u.*', *columns])} from {mart.relation} u where {' and '.join(tests)}"  # noqa: S608 - texts are constants of the registry
 
     def _times(self, time: str, parameters: Parameters) -> list[str]:
@@ -74,6 +75,12 @@ class Selection:
         if first.end < last.start:
             either.append(f"({time} < {parameters.bind(first.end)} or {time} >= {parameters.bind(last.start)})")
         return either
+
+    def _test(self, condition: Condition, parameters: Parameters) -> str:
+        if condition.dimension == WORDS:
+            start = min(self.window.start, (self.before or self.window).start)
+            return found_in(condition, self.grain, start, parameters.bind)
+        return condition_sql(condition, self.grain, parameters)
 
 
 def expression(dimension: Dimension, grain: Grain, row: str, parameters: Parameters) -> tuple[str, bool]:

@@ -4,6 +4,7 @@ from app.cache import ask, cached
 from app.ui.cards import Card, kpi_row, metric_cards, missing_fields
 from app.ui.figures import PICK, show_chart
 from app.ui.layout import (
+    asked_dimension,
     budgets,
     checks,
     choose_dimension,
@@ -36,6 +37,7 @@ __all__ = [
     "Provenance",
     "answer",
     "ask",
+    "asked_dimension",
     "budgets",
     "cached",
     "checks",

@@ -67,6 +67,25 @@ def number_in_address(name: str, most: int) -> int:
     return int(st.session_state[name])
 
 
+def turn_pages(name: str, number: int, most: int) -> None:
+    """Links to the pages of a list whose number the address holds under this name; nothing for one page."""
+    if most < 2:  # noqa: PLR2004 - one page needs no links
+        return
+    key = f"{name}_from_{number}"  # another page is another widget: its value is its default, and the address decides
+
+    def turn() -> None:
+        st.session_state[name] = st.session_state[key]
+        keep_in_address(name, 1)
+
+    st.pagination(most, default=number, key=key, on_change=turn)
+
+
+def switched_in_address(name: str) -> bool:
+    """The same for a switch, which is off unless the address says otherwise."""
+    st.session_state[name] = st.query_params.get(name) == str(True)
+    return bool(st.session_state[name])
+
+
 def keep_in_address(name: str, default: str | int) -> None:
     """Callback of the widget with this key: the address says what was chosen; a default takes no room."""
     value = st.session_state[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import streamlit as st
@@ -28,21 +29,28 @@ class _Trusted:
 
 
 def show_chart(
-    chart: TopLevelMixin, *, alt: str, key: str = "", filter_by: str = "", link: OpenHere | None = None
+    chart: TopLevelMixin,
+    *,
+    alt: str,
+    key: str = "",
+    filter_by: str = "",
+    link: OpenHere | None = None,
+    on_pick: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> None:
     """Show a chart.
 
     Args:
         chart: from ``app.charts``; it carries its own title.
         alt: what the chart says, as one plain sentence.
-        key: a stable identity; needed with ``filter_by``.
+        key: a stable identity; needed with ``filter_by`` and ``on_pick``.
         filter_by: a dimension; a click on a mark then filters the page by that mark's name. The chart must have been
             made with ``select=PICK``.
         link: a click on a mark opens it on the same page; its column is a field of the marks.
+        on_pick: instead of that, what a click does with the fields of the mark, such as the edges of a bin.
     """
     drawn = cast("Chart", _Trusted(chart))  # Streamlit names the kinds of charts one by one, and needs this of them
     note = note_of(chart)
-    if not filter_by and link is None:
+    if not filter_by and link is None and on_pick is None:
         st.altair_chart(drawn, width="stretch", key=key or None, alt=alt)
         _caption(note)
         return
@@ -53,6 +61,8 @@ def show_chart(
         chosen = st.session_state[unique]["selection"].get(PICK, [])
         if chosen and link is not None:
             link.follow(chosen[0].get(link.column))
+        elif chosen and on_pick is not None:
+            on_pick(chosen[0])
         elif chosen:
             add_value(filter_by, chosen[0].get("name"))
 

@@ -146,6 +146,15 @@ def choose_dimension(label: str, names: Sequence[str], *, key: str) -> str:
         return names[0]
 
 
+def asked_dimension(key: str, names: Sequence[str]) -> str:
+    """What ``choose_dimension`` of this key will return, for asking before it is drawn."""
+    chosen = st.session_state.get(key) or st.query_params.get(key) or names[0]
+    try:
+        return find_dimension(str(chosen)).name
+    except ConfigError:
+        return names[0]
+
+
 def note(sentence: str) -> None:
     """A sentence in small print."""
     st.caption(plain(sentence, longest=500))

@@ -1,0 +1,70 @@
+r"""The words of a conversation as something to filter by: ``text~refund not received``.
+
+Payloads are JSON as the client wrote it, so what a person types is looked for in each form that JSON gives it: a line
+break or another blank between two words, a letter written as ``\u00e3``, a quote behind a backslash.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from app.metrics.dimensions import WORDS, Grain, sql_file
+from app.metrics.filters import Condition
+
+__all__ = ["LATEST_SCORE", "WORDS", "found_in", "pattern_of"]
+
+LATEST_SCORE = timedelta(days=7)
+_BLANK = r"(?:\s|\\[nrt])+"
+_ASCII = 0x80
+_BEYOND = 0x10000
+
+
+def pattern_of(text: str) -> str:
+    """A regular expression (RE2) that finds the text in plain words and in JSON; only its own letters are special."""
+    return _BLANK.join("".join(_letter(letter) for letter in word) for word in text.split())
+
+
+def _letter(letter: str) -> str:
+    if letter in '"\\/':
+        return rf"\\?{re.escape(letter)}"
+    code = ord(letter)
+    if code < _ASCII:
+        return re.escape(letter)
+    if code >= _BEYOND:
+        high, low = divmod(code - _BEYOND, 0x400)
+        return rf"(?:{letter}|\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x})"
+    forms = dict.fromkeys((letter, letter.lower(), letter.upper()))
+    written = [rf"\\u{ord(form):04x}" for form in forms if len(form) == 1]
+    return f"(?:{'|'.join([letter, *written])})"
+
+
+def found_in(condition: Condition, grain: Grain, start: datetime, bind: Callable[[str | datetime], str]) -> str:
+    """A test of the unit ``u``: whether one of the texts was said in it.
+
+    Args:
+        condition: on ``WORDS``.
+        grain: what a unit is.
+        start: when the units' window begins; nothing earlier is read, as a trace and a session begin with their first
+            step. A score follows what it judges; it is looked for in ``LATEST_SCORE`` before.
+        bind: puts a value into the statement.
+    """
+    is_late = grain == "score" and start - datetime.min > LATEST_SCORE  # noqa: DTZ901 - naive UTC, as all times here
+    since = bind(start - LATEST_SCORE if is_late else start)
+    return f"({' or '.join(_found(text or '', grain, since, bind) for text in condition.values)})"
+
+
+def _found(text: str, grain: Grain, since: str, bind: Callable[[str | datetime], str]) -> str:
+    said = f"({sql_file('said').format(start=since, pattern=bind(pattern_of(text)))})"
+    if grain in ("trace", "observation"):
+        return f"exists (select 1 from {said} w where w.project_id = u.project_id and w.trace_id = u.trace_id)"  # noqa: S608 - texts are constants of the registry
+    sessions = (
+        "select t.project_id, t.session_id as id, true as is_session"  # noqa: S608 - as above
+        f" from marts.traces t semi join {said} w using (project_id, trace_id)"
+    )
+    if grain == "session":
+        return f"exists (select 1 from ({sessions}) c where c.project_id = u.project_id and c.id = u.session_id)"  # noqa: S608 - as above
+    both = f"select project_id, trace_id as id, false as is_session from {said} w union all {sessions}"  # noqa: S608 - as above
+    same = "c.id = coalesce(u.trace_id, u.session_id) and c.is_session = (u.trace_id is null)"
+    return f"exists (select 1 from ({both}) c where c.project_id = u.project_id and {same})"  # noqa: S608 - as above
