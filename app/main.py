@@ -42,6 +42,7 @@ router = st.navigation(
         )
     ]
 )
+st.session_state["page_file"] = router.url_path or "overview"
 try:
     router.run()
 except TracehouseError as error:

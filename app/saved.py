@@ -30,7 +30,7 @@ def save_experiment(settings: Settings, experiment: Experiment, name: str) -> Pa
     path = settings.home / FILE
     try:
         before = path.read_text(encoding="utf-8") if path.exists() else ""
-        _replace(path, f"{before.rstrip()}\n\n{table(experiment, name)}".lstrip())
+        replace_whole(path, f"{before.rstrip()}\n\n{table(experiment, name)}".lstrip())
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} can't be written: {error}", hint="Check the folder and its permissions") from error
     return path
@@ -43,7 +43,7 @@ def table(experiment: Experiment, name: str) -> str:
     plain = ExperimentSettings(name="", variants="")
     for key, value in vars(declared).items():
         if value != getattr(plain, key) or key in ("name", "variants"):
-            lines.append(f"{key} = {_value(value)}")
+            lines.append(f"{key} = {toml_value(value)}")
     return "\n".join(lines) + "\n"
 
 
@@ -65,9 +65,12 @@ def _settings_of(experiment: Experiment, name: str) -> ExperimentSettings:
     )
 
 
-def _value(value: object) -> str:
+def toml_value(value: object) -> str:
+    """A text, number, truth value or list of these as TOML, on one line."""
     if isinstance(value, tuple):
-        return f"[{', '.join(_value(each) for each in value)}]"
+        return f"[{', '.join(toml_value(each) for each in value)}]"
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, str):
         # A TOML basic string is a JSON string, but for the delete character.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
@@ -79,7 +82,7 @@ def _check_free(definitions: Definitions, name: str) -> None:
         raise ConfigError(f"There is an experiment {name!r} already", hint="Choose another name")
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_whole(path: Path, text: str) -> None:
     """Write the whole file or nothing; only its owner may read it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -151,6 +151,15 @@ class ExperimentSettings:
 
 
 @dataclass(frozen=True)
+class ViewSettings:
+    """A page with its filters under a name: ``[[view]]``. People save them from pages."""
+
+    name: str
+    page: str  # its address without parameters, e.g. sessions
+    address: str = ""  # the parameters, e.g. since=30d&where=outcome%3Descalated
+
+
+@dataclass(frozen=True)
 class OwnPattern:
     """What else is personal: ``[redact.own.<name>]``; a regular expression of RE2."""
 
@@ -187,6 +196,7 @@ class Definitions:
     budget: tuple[BudgetSettings, ...] = ()
     score: Mapping[str, ScoreSettings] = field(default_factory=dict)
     experiment: tuple[ExperimentSettings, ...] = ()
+    view: tuple[ViewSettings, ...] = field(default=(), compare=False)  # no number depends on them
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from app.analysis import conversation, sessions
 from app.charts.timeline import response_times, timeline
 from app.format import count, duration_ms, money, tokens
 from app.ui.detail import load_or_stop, number_in_address, stay_link, turn_pages
-from app.ui.transcript import show_turn
+from app.ui.transcript import jump_to, show_turn
 
 page = ui.start("Conversation", "What was said in one session, and what did it cost?")
 session_id = st.query_params.get("session")
@@ -78,9 +78,14 @@ with right:
     ui.show_chart(response_times(clocked, written=duration_ms), alt="Response time of each turn")
 
 ui.section("Transcript", "Shown as plain text, as recorded; media are listed and not loaded.")
+matches = ui.cached(page, conversation.turns_that_say, page.filters, session)
+if matches:
+    ui.note(conversation.matches_sentence(page.filters, matches))
 page_count = conversation.pages_of(turns.frame.height)
 number = number_in_address("turn_page", page_count)
-turn_pages("turn_page", number, page_count)
+if page_count > 1:
+    jump_to(conversation.worth_a_look(turns.frame, matches), turns.frame.height)
+    turn_pages("turn_page", number, page_count)
 trace_ids, before = conversation.page_of(turns.frame["trace_id"].to_list(), number)
 said = ui.cached(page, conversation.transcript, session.project_id, tuple(trace_ids), before=before)
 for text in said:

@@ -15,8 +15,11 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from app.analysis.messages import Message, answer, user_message
-from app.analysis.selection import Answer, in_zone, look_up
+from app.analysis.selection import Answer, in_zone, look_up, run_over
 from app.format import count, duration_ms, money
+from app.metrics.filters import Condition, Filters
+from app.metrics.windows import Window
+from app.metrics.words import WORDS
 from app.store import Store
 from etl.errors import ConfigError, NotFound
 
@@ -25,6 +28,7 @@ LONGEST_TEXT = 4_000_000
 """Characters of one payload that are read; a longer one is cut, which costs its structure but not its words."""
 
 _BATCH = 50
+_MATCHES_NAMED = 12
 OUTCOME_WORDS = {
     "resolved": "Resolved",
     "escalated": "Escalated to a human",
@@ -113,10 +117,23 @@ def steps(store: Store, project_id: str, trace_id: str) -> Answer:
     return replace(answer, frame=answer.frame.filter(~pl.col("is_synthetic")))
 
 
+def tools(store: Store, project_id: str, trace_id: str) -> Answer:
+    """The tools that one turn called with what went in and came out, earliest first; as ``turn_tools.sql`` says."""
+    values = {"project_id": project_id, "trace_id": trace_id, "longest": LONGEST_TEXT}
+    return look_up(store, "turn_tools", values)
+
+
 def payload(store: Store, project_id: str, trace_id: str, observation_id: str) -> tuple[str | None, str | None]:
     """Input and output of one observation, as received; ``(None, None)`` where none is kept."""
     key = {"project_id": project_id, "trace_id": trace_id, "observation_id": observation_id}
     found = look_up(store, "observation_payload", key).frame
+    return (found["input"][0], found["output"][0]) if found.height else (None, None)
+
+
+def own_payload(store: Store, project_id: str, trace_id: str) -> tuple[str | None, str | None]:
+    """What one turn received and returned, as received: what its messages are read from."""
+    values = {"project_id": project_id, "trace_ids": [trace_id], "longest": LONGEST_TEXT}
+    found = look_up(store, "turn_texts", values).frame
     return (found["input"][0], found["output"][0]) if found.height else (None, None)
 
 
@@ -178,6 +195,53 @@ def page_of(trace_ids: Sequence[str], number: int) -> tuple[list[str], str | Non
 def pages_of(turn_count: int) -> int:
     """How many pages the transcript has, at least one."""
     return max(1, -(-turn_count // TURNS_PER_PAGE))
+
+
+def page_with(turn: int) -> int:
+    """The page of the transcript on which a turn stands."""
+    return max(0, turn - 1) // TURNS_PER_PAGE + 1
+
+
+def turns_that_say(store: Store, filters: Filters, session: Session) -> list[int]:
+    """The turns of a session, by their ``turn_index``, in which the words are said that the filters search for.
+
+    Empty without a search.
+    """
+    words = tuple(condition for condition in filters.conditions if condition.dimension == WORDS)
+    if not words:
+        return []
+    window = Window(session.start_time, datetime.max, "the session")  # noqa: DTZ901 - naive UTC, as all times here
+    here = Filters(window, (*words, Condition("session_id", "=", (session.session_id,))), session.project_id)
+    return run_over(store, here, "trace", "turns_said").frame["turn_index"].to_list()
+
+
+def matches_sentence(filters: Filters, matches: Sequence[int]) -> str:
+    """Where the words that the filters search for are said."""
+    words = next(condition.values for condition in filters.conditions if condition.dimension == WORDS)
+    said = " or ".join(f"“{text}”" for text in words)
+    shown = ", ".join(str(turn) for turn in matches[:_MATCHES_NAMED])
+    more = f" and {len(matches) - _MATCHES_NAMED} more" if len(matches) > _MATCHES_NAMED else ""
+    return f"{said} is said in {'turn' if len(matches) == 1 else 'turns'} {shown}{more}."
+
+
+def worth_a_look(turns_frame: pl.DataFrame, matches: Sequence[int] = ()) -> dict[str, int]:
+    """Turns that a reader of a long conversation wants first: what is special about one -> its place, from 1.
+
+    The first turn that failed for the user (else the first with an error), the slowest, the dearest and the last.
+    """
+    places = turns_frame.with_row_index("place", offset=1)
+    picks = {
+        "First match": places.filter(pl.col("turn_index").is_in(list(matches))),
+        "First failure": places.filter("is_failed"),
+        "First error": places.filter("is_error"),
+        "Slowest": places.drop_nulls("latency_ms").sort("latency_ms", descending=True),
+        "Most expensive": places.filter(pl.col("cost_usd") > 0).sort("cost_usd", descending=True),
+        "Last turn": places.tail(1),
+    }
+    found = {name: int(rows["place"][0]) for name, rows in picks.items() if rows.height}
+    if "First failure" in found:
+        found.pop("First error", None)
+    return found
 
 
 def summary(session: Session) -> str:

@@ -17,6 +17,7 @@ from app.metrics.windows import ALL, Window
 from app.store import Store
 from app.ui.filter_bar import Chosen, chips, filter_bar
 from app.ui.provenance import glossary
+from app.ui.saved_views import saved_views
 from app.ui.states import error_box, no_warehouse, offer_reset
 from app.ui.text import plain
 from app.ui.view import View, current_view
@@ -99,6 +100,7 @@ def start(title: str, question: str) -> Page:
     chosen = _filters(store, settings, view)
     _freshness(freshness, store, settings, chosen)
     chips(view)
+    saved_views(settings)
     return Page(title, settings, store, view, chosen.filters, chosen.comparison)
 
 

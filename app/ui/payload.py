@@ -75,8 +75,15 @@ def show_payload(title: str, text: str | None, *, role: Role, key: str) -> None:
             key=f"{key}_download",
             on_click="ignore",
         )
-    for index, media in enumerate(find_media(text)):
+    show_media(text, key=key)
+
+
+def show_media(text: str | None, *, key: str) -> int:
+    """The media of a payload, each shown after a click of its own; how many there are."""
+    found = find_media(text)
+    for index, media in enumerate(found):
         _media(media, key=f"{key}_media_{index}")
+    return len(found)
 
 
 def show_json(title: str, text: str | None, *, key: str) -> None:

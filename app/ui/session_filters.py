@@ -37,12 +37,12 @@ class Range:
 
 
 RANGES: Mapping[str, Range] = {
-    "session.turns": Range("Turns", 1, 1, "%d"),
+    "session.turns": Range("Turns", 1, 1, "%.0f"),
     "session.duration_ms": Range("Duration, minutes", 60_000, 1, "%g"),
     "session.avg_response_ms": Range("Response time, s", 1000, 1, "%g"),
     "session.cost_usd": Range("Cost, USD", 1, 0.1, "%g"),
-    "session.total_tokens": Range("Tokens", 1, 1000, "%d"),
-    "session.error_count": Range("Errors", 1, 1, "%d"),
+    "session.total_tokens": Range("Tokens", 1, 1000, "%.0f"),
+    "session.error_count": Range("Errors", 1, 1, "%.0f"),
     "session.satisfaction_mean": Range("Satisfaction", 1, 0.5, "%g"),
 }
 _SIDES = {"min": (">", ">="), "max": ("<", "<=")}

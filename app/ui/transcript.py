@@ -7,13 +7,14 @@ from typing import Any
 
 import streamlit as st
 
-from app.analysis.conversation import TurnText, payload, steps
+from app.analysis.conversation import TurnText, own_payload, page_with, payload, steps, tools
 from app.analysis.messages import Message
 from app.cache import cached
 from app.format import duration_ms, money, tokens, when
-from app.ui.detail import long_code, long_text
+from app.ui.detail import long_code, long_text, stay_link
 from app.ui.layout import page_link
 from app.ui.page import Page
+from app.ui.payload import show_media
 from app.ui.tables import Column, table
 from app.ui.text import plain
 
@@ -51,19 +52,54 @@ def show_turn(
         st.caption("Goes on with the message above.")
     elif said.user is not None:
         _say("user", said.user, key=f"user_{trace_id}")
-    if said.answer is not None:
-        _say("assistant", said.answer, key=f"answer_{trace_id}")
-    elif row["is_error"]:
-        st.error("No answer: this turn ended in an error.", icon=":material/error:")
-    elif said.user is not None:
-        st.caption("No answer was recorded.")
-    if said.user is None and said.answer is None and not row["is_error"]:
-        st.caption("Nothing readable was recorded for this turn; its steps are below.")
+    _answer(row, said)
+    if any(message and message.attachments for message in (said.user, said.answer)):
+        _media(page, project_id, trace_id)
     if scores:
         st.caption(" · ".join(score_words(score) for score in scores))
     if row["first_error_group_id"]:
         page_link("errors", "Why it broke", group=row["first_error_group_id"])
+    if row["tool_call_count"]:
+        _tools(page, project_id, trace_id, row["tool_call_count"])
     _steps(page, project_id, trace_id, row["observation_count"])
+
+
+def _answer(row: Mapping[str, Any], said: TurnText) -> None:
+    if said.answer is not None:
+        _say("assistant", said.answer, key=f"answer_{row['trace_id']}")
+    elif row["is_error"]:
+        st.error("No answer: this turn ended in an error.", icon=":material/error:")
+    elif said.user is not None:
+        st.caption("No answer was recorded.")
+    else:
+        st.caption("Nothing readable was recorded for this turn; its steps are below.")
+
+
+def jump_to(places: Mapping[str, int], turns: int) -> None:
+    """Ways into a transcript of several pages: the turns worth a look, and any turn by its number.
+
+    Args:
+        places: what is special about a turn -> its place, from 1.
+        turns: how many there are.
+    """
+    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+        st.number_input(
+            f"Go to turn, 1 to {turns:,}",
+            min_value=1,
+            max_value=turns,
+            value=None,
+            key="jump",
+            width=180,
+            on_change=_jump,
+        )
+        for label, place in places.items():
+            stay_link(f"{plain(label)}: turn {place:,}", key=f"to_{label}", turn_page=str(page_with(place)))
+
+
+def _jump() -> None:
+    place = st.session_state["jump"]
+    if place:
+        st.query_params["turn_page"] = str(page_with(place))
 
 
 def _heading(page: Page, row: Mapping[str, Any]) -> None:
@@ -90,9 +126,31 @@ def _say(role: str, message: Message, *, key: str) -> None:
             kind = f"{attachment.kind} {attachment.media_type}".strip()
             st.caption(f":material/attach_file: {plain(kind)} · {plain(attachment.reference)} · not loaded")
         for index, call in enumerate(message.tool_calls):
-            st.caption(f":material/build: asked for the tool {plain(call.name)}")
-            if call.arguments:
-                long_code(call.arguments, key=f"{key}_call_{index}", language="json")
+            with st.expander(f"Asked for the tool {plain(call.name)}", icon=":material/build:", type="compact"):
+                long_code(call.arguments or "no arguments", key=f"{key}_call_{index}", language="json")
+
+
+def _media(page: Page, project_id: str, trace_id: str) -> None:
+    """What lies inside the payload is shown after a click; what it only points at is never fetched."""
+    if not st.toggle("Attachments", key=f"media_{trace_id}"):
+        return
+    for place, text in enumerate(cached(page, own_payload, project_id, trace_id)):
+        show_media(text, key=f"turn_{trace_id}_{place}")
+
+
+def _tools(page: Page, project_id: str, trace_id: str, count: int) -> None:
+    label = f"{count:,} tool {'call' if count == 1 else 'calls'}"
+    box = st.expander(label, key=f"tools_{trace_id}", on_change="rerun", icon=":material/build:")
+    if not box.open:
+        return
+    with box:
+        for row in cached(page, tools, project_id, trace_id).frame.iter_rows(named=True):
+            failed = f" · :red[:material/error: {plain(row['status_message'] or 'error')}]" if row["is_error"] else ""
+            st.caption(f"**{plain(row['name'] or '—')}** · {plain(duration_ms(row['latency_ms']))}{failed}")
+            for title, text in (("Given", row["input"]), ("Returned", row["output"])):
+                st.caption(title if text is not None else f"{title}: nothing was recorded")
+                if text is not None:
+                    long_code(text, key=f"{title}_{trace_id}_{row['observation_id']}", language="json")
 
 
 def score_words(score: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ has to open the same view whatever the options are today.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
@@ -65,15 +66,24 @@ class View:
         return replace(self, where=tuple(dict.fromkeys((*self.where, *conditions))))
 
 
-def _of_address() -> View:
-    values = st.query_params
+def view_of(values: Mapping[str, Sequence[str]]) -> View:
+    """The view that the parameters of an address describe; each name with its values."""
+
+    def last(name: str) -> str:
+        return next(reversed(values.get(name) or [""]), "")
+
     return View(
-        since=values.get("since") or DEFAULT_SINCE,
-        until=values.get("until") or "",
-        project=values.get("project") or "",
-        where=tuple(dict.fromkeys(text for text in values.get_all("where") if text)),
-        compare=values.get("compare") or PREVIOUS,
+        since=last("since") or DEFAULT_SINCE,
+        until=last("until"),
+        project=last("project"),
+        where=tuple(dict.fromkeys(text for text in values.get("where", ()) if text)),
+        compare=last("compare") or PREVIOUS,
     )
+
+
+def address() -> dict[str, list[str]]:
+    """The parameters of this page's address: each name with its values."""
+    return {name: st.query_params.get_all(name) for name in st.query_params}
 
 
 def current_view(page: str) -> View:
@@ -89,7 +99,7 @@ def current_view(page: str) -> View:
     if isinstance(kept, View) and moved and not named_in_address:
         set_view(kept)
         return kept
-    view = _of_address()
+    view = view_of(address())
     st.session_state[_KEY] = view
     return view
 
@@ -104,6 +114,23 @@ def set_view(view: View) -> None:
                 st.query_params[name] = wanted[name]
         elif name in st.query_params:
             del st.query_params[name]
+
+
+def go_to(address: Mapping[str, Sequence[str]]) -> None:
+    """Make this the whole address of the page that is open, for callbacks; widgets it does not name start afresh."""
+    st.session_state[_KEY] = view_of(address)
+    for name in [name for name in st.query_params if name not in address]:
+        del st.query_params[name]
+        st.session_state.pop(name, None)
+    for name, values in address.items():
+        st.query_params[name] = list(values) if len(values) > 1 or name == "where" else values[0]
+        if name in st.session_state:
+            st.session_state[name] = values[0]
+
+
+def carry(view: View) -> None:
+    """Make this the view that the page which opens next begins with."""
+    st.session_state[_KEY] = view
 
 
 def kept_view() -> View:

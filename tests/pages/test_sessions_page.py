@@ -1,56 +1,169 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 OpenPage = Callable[..., AppTest]
+END = datetime(2026, 11, 23)
 
 
 def words(app: AppTest) -> str:
-    return " ".join(element.value for element in app.markdown)
+    return " ".join(element.value for element in app.markdown).replace("\\", "")
+
+
+def captions(app: AppTest) -> str:
+    return " ".join(element.value for element in app.caption).replace("\\", "")
+
+
+def listed(app: AppTest) -> Any:
+    return app.dataframe[-1].value
 
 
 def test_it_answers_counts_and_lists(open_page: OpenPage, traffic_home: Path) -> None:
     app = open_page("sessions", traffic_home, since="30d")
-    assert "240 sessions with 2.0 turns" in words(app).replace("\\", "")
+    assert "240 sessions with 2.0 turns" in words(app)
     assert app.metric[0].value == "240"
-    assert len(app.get("vega_lite_chart")) == 3
-    table = app.dataframe[0].value
+    assert len(app.get("vega_lite_chart")) == 8
+    table = listed(app)
     assert len(table) == 240
-    assert {"outcome", "turns", "cost_usd", "duration_ms", "users"} <= set(table.columns)
+    assert {"outcome", "outcome_reason", "turns", "cost_usd", "duration_ms", "users", "topic"} <= set(table.columns)
 
 
 def test_a_filter_on_an_aggregate_narrows_the_table_and_the_numbers(open_page: OpenPage, traffic_home: Path) -> None:
     app = open_page("sessions", traffic_home, since="30d", where=["session.error_count>=1"])
     assert app.metric[0].value == "20"
-    assert len(app.dataframe[0].value) == 20
-    assert set(app.dataframe[0].value["error_count"]) == {2}
+    assert len(listed(app)) == 20
+    assert set(listed(app)["error_count"]) == {2}
+
+
+def test_a_range_becomes_a_condition_of_the_address(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("sessions", traffic_home, since="30d")
+    app.session_state["figures"] = True
+    app.run()
+    app.number_input(key="range_session.error_count_min").set_value(1).run()
+    assert app.query_params["where"] == ["session.error_count>=1"]
+    assert app.metric[0].value == "20"
+    app.number_input(key="range_session.duration_ms_max").set_value(2).run()
+    assert app.query_params["where"] == ["session.error_count>=1", "session.duration_ms<=120000"]
+    app.number_input(key="range_session.error_count_min").set_value(None).run()
+    assert app.query_params["where"] == ["session.duration_ms<=120000"]
+
+
+def test_ranges_show_what_the_address_holds(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("sessions", traffic_home, since="30d", where=["session.duration_ms>60000"])
+    app.session_state["figures"] = True
+    app.run()
+    assert app.number_input(key="range_session.duration_ms_min").value == 1
+    assert app.number_input(key="range_session.duration_ms_max").value is None
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("order a-5?", 1), ("ON   ITS\tway", 220), ("where is order a-17", 11), ("no such words", 0), ("50%_.*", 0)],
+)
+def test_what_was_said_is_searched(open_page: OpenPage, traffic_home: Path, text: str, found: int) -> None:
+    app = open_page("sessions", traffic_home, since="30d")
+    app.text_input(key="search_words").set_value(text).run()
+    assert not app.exception
+    assert len(app.query_params["where"]) == 1
+    if found:
+        assert len(listed(app)) == found
+        again = open_page("sessions", traffic_home, since="30d", where=app.query_params["where"])
+        assert len(listed(again)) == found
+        again.text_input(key="search_words").set_value("").run()
+        assert "where" not in again.query_params
+    else:
+        assert "No conversation" in app.info[0].proto.title.replace("\\", "")
 
 
 def test_the_order_is_applied_on_the_server(open_page: OpenPage, traffic_home: Path) -> None:
     app = open_page("sessions", traffic_home, since="30d")
     app.selectbox(key="order").select("cost_usd").run()
-    costs = app.dataframe[0].value["cost_usd"].tolist()
+    costs = listed(app)["cost_usd"].tolist()
     assert costs == sorted(costs, reverse=True)
+    app.toggle(key="reverse").set_value(True).run()
+    costs = listed(app)["cost_usd"].tolist()
+    assert costs == sorted(costs)
 
 
-def test_each_distribution_can_be_chosen(open_page: OpenPage, traffic_home: Path) -> None:
-    for measure in ("turns", "duration_ms", "cost_usd", "satisfaction_mean"):
-        app = open_page("sessions", traffic_home, since="30d", measure=measure)
-        assert len(app.get("vega_lite_chart")) == 3
+def test_pages_follow_each_other(open_page: OpenPage, traffic_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.analysis.sessions.ROWS_SHOWN", 100)
+    seen = [
+        session
+        for number in ("1", "2", "3")
+        for session in listed(open_page("sessions", traffic_home, since="30d", page=number))["session_id"]
+    ]
+    assert len(seen) == len(set(seen)) == 240
+    beyond = open_page("sessions", traffic_home, since="30d", page="99")
+    assert listed(beyond)["session_id"].tolist() == seen[:100]
+    assert "100 of 240 shown" in captions(beyond)
+
+
+def test_a_click_on_a_bin_keeps_its_sessions(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("sessions", traffic_home, since="30d")
+    key = next(name for name in app.session_state.filtered_state if str(name).startswith("spread_cost_usd"))
+    assert key
+    narrowed = open_page(
+        "sessions", traffic_home, since="30d", where=["session.cost_usd>=0.01", "session.cost_usd<0.016"]
+    )
+    costs = listed(narrowed)["cost_usd"]
+    assert len(costs) > 0
+    assert ((costs >= 0.01) & (costs < 0.016)).all()
+
+
+def test_groups_stand_side_by_side(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("sessions", traffic_home, since="30d", cohort="tag:variant_*", rate="resolved_rate")
+    groups = app.dataframe[0].value
+    assert sorted(groups["value"]) == ["A", "B"]
+    assert groups["sessions"].sum() == 240
+    assert "95 % interval" in str(app.get("vega_lite_chart")[6].proto.spec)
+    assert "Resolved rate" in captions(app)
 
 
 def test_without_sessions_it_says_what_to_instrument(open_page: OpenPage, empty_home: Path) -> None:
     app = open_page("sessions", empty_home)
     assert "session" in app.info[0].value
+    assert any("session_id" in block.value for block in app.code)
     assert not app.dataframe
 
 
 def test_without_a_warehouse_it_shows_the_lines_to_run(open_page: OpenPage, tmp_path: Path) -> None:
     app = open_page("sessions", tmp_path)
     assert any("tracehouse demo" in block.value for block in app.code)
+
+
+@pytest.fixture
+def quiet_home(tmp_path: Path, observed: Callable[..., dict[str, Any]], publish: Callable[..., Path]) -> Path:
+    """40 sessions of one turn each: no score, no escalation, no price, no user."""
+    rows: list[Mapping[str, Any]] = [
+        observed(
+            f"t-{number}",
+            f"o-{number}",
+            END - timedelta(hours=5 + number),
+            session_id=f"s-{number}",
+            input=f"question {number}",
+            output="answer",
+        )
+        for number in range(40)
+    ]
+    return publish(tmp_path, rows)
+
+
+def test_a_site_without_signals_gets_a_useful_page(open_page: OpenPage, quiet_home: Path) -> None:
+    app = open_page("sessions", quiet_home)
+    assert "40 sessions with 1.0 turns on average" in words(app)
+    assert "the outcome of 100 % is unknown" in words(app)
+    assert len(listed(app)) == 40
+    titles = " ".join(box.proto.title for box in app.info).replace("\\", "")
+    assert "No cost to draw" in titles
+    assert "No satisfaction to draw" in titles
+    assert "No outcome is known here" in titles
+    assert app.dataframe[0].value["sessions"].tolist() == [40]
 
 
 def test_hostile_text_stays_text(
