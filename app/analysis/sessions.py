@@ -121,7 +121,7 @@ def session_list(
     *,
     reverse: bool = False,
     page: int = 1,
-    limit: int = ROWS_SHOWN,
+    limit: int | None = None,
 ) -> Answer:
     """One page of the sessions; columns as ``sessions_list.sql`` says, start_time and end_time local.
 
@@ -132,14 +132,15 @@ def session_list(
         order: one of ``ORDERS``; anything else is ``start_time``.
         reverse: the other direction than the one that puts what needs a look on top.
         page: from 1.
-        limit: rows of a page.
+        limit: rows of a page, ``ROWS_SHOWN`` unless given.
     """
+    rows = limit or ROWS_SHOWN
     chosen = order if order in ORDERS else "start_time"
     values = {
         "order": chosen,
         "descending": (chosen not in RISING) != reverse,
-        "limit": limit,
-        "offset": (max(page, 1) - 1) * limit,
+        "limit": rows,
+        "offset": (max(page, 1) - 1) * rows,
     }
     return run_over(store, filters, "session", "sessions_list", values).in_zone(timezone, "start_time", "end_time")
 

@@ -55,6 +55,10 @@ COLUMNS = {
     "marts.topics": "topic_id varchar, label varchar, terms varchar[]",
     "marts.session_topics": "project_id varchar, session_id varchar, topic_id varchar, weight double",
     "marts.payloads": "project_id varchar, trace_id varchar, observation_id varchar, input varchar, output varchar",
+    "raw.observations": """
+        project_id varchar, trace_id varchar, observation_id varchar, type varchar, start_time timestamp,
+        parent_observation_id varchar, is_root_observation boolean, is_synthetic boolean, input varchar, output varchar,
+        deleted_at timestamp""",
     "raw.projects": "project_id varchar, name varchar, base_url varchar",
     "meta.as_of": "as_of timestamp, run_id varchar, is_demo boolean",
     "meta.schema_version": "version integer, name varchar, applied_at timestamp",

@@ -79,22 +79,48 @@ def test_filters_on_aggregates_pick_sessions(store: Store) -> None:
 
 
 def test_a_distribution_accounts_for_every_session(store: Store) -> None:
-    turns = sessions.distribution(store, ALL, "turns")
-    assert turns.answer.frame.rows() == [(1.0, 2.0, 1), (3.0, 4.0, 1), (20.0, None, 1)]
-    cost = sessions.distribution(store, ALL, "cost_usd")
+    spread = sessions.distributions(store, ALL)
+    assert spread.of["turns"].frame.rows() == [(1.0, 2.0, 1), (3.0, 4.0, 1), (20.0, None, 1)]
+    cost = spread.of["cost_usd"]
     assert cost.zeros == 1
     assert cost.without == 1
-    assert cost.answer.frame["count"].sum() + cost.zeros + cost.without == 3
-    low, high, _ = cost.answer.frame.row(0)
-    assert low <= 0.5 < high
+    assert cost.frame["count"].sum() + cost.zeros + cost.without == spread.answer.rows_read == 3
+    assert cost.frame.rows() == [(0.4, 0.63, 1)]
+    assert spread.of["satisfaction_mean"].frame.rows() == [(1.0, 1.5, 1), (5.0, 5.5, 1)]
+
+
+def test_a_bin_and_the_filter_by_its_edges_agree_at_the_edges(make_store: Callable[..., Store]) -> None:
+    costs = [edge * factor for edge in sessions.BIN_EDGES[30:60] for factor in (1, 1 - 1e-15, 1 + 1e-15, 1.3)]
+    costs += [1e-12, 3e12]
+    many = make_store(sessions=[session(f"s{n}", n / 1000, cost_usd=cost) for n, cost in enumerate(costs)])
+    bins = sessions.distributions(many, ALL).of["cost_usd"].frame
+    assert bins["count"].sum() == len(costs)
+    for low, high, count in bins.rows()[1:-1]:
+        within = ALL.with_condition(f"session.cost_usd>={low!r}").with_condition(f"session.cost_usd<{high!r}")
+        assert sessions.session_list(many, LISBON, within).rows_read == count
+
+
+def test_scores_up_to_one_go_in_tenths(make_store: Callable[..., Store]) -> None:
+    some = make_store(sessions=[session("a", 0, satisfaction_mean=0.3), session("b", 1, satisfaction_mean=1.0)])
+    bins = sessions.distributions(some, ALL).of["satisfaction_mean"].frame
+    assert bins.rows() == [(0.3, 0.4, 1), (1.0, 1.1, 1)]
 
 
 def test_turns_are_drawn_with_their_gaps(store: Store) -> None:
-    bars = sessions.turns_columns(sessions.distribution(store, ALL, "turns").answer.frame)
+    bins = sessions.distributions(store, ALL).of["turns"].frame
+    bars = sessions.turns_columns(bins)
     assert bars.height == 20
     assert bars.row(1) == ("2", 0)
     assert bars.row(19) == ("20+", 1)
-    assert sessions.turns_columns(bars.clear().rename({"turns": "low", "sessions": "count"})).is_empty()
+    assert sessions.turns_columns(bins.clear()).is_empty()
+
+
+def test_pages_hold_every_session_once(store: Store) -> None:
+    pages = [sessions.session_list(store, LISBON, ALL, "cost_usd", page=page, limit=1) for page in (1, 2, 3, 4)]
+    assert [page.frame["session_id"].to_list() for page in pages] == [["a"], ["c"], ["b"], []]
+    turned = sessions.session_list(store, LISBON, ALL, "cost_usd", reverse=True)
+    assert turned.frame["session_id"].to_list() == ["c", "a", "b"], "missing values stay last"
+    assert sessions.every_session(store, LISBON, ALL).height == 3
 
 
 def test_neighbours_follow_the_filters(store: Store) -> None:
