@@ -56,13 +56,14 @@ with right:
 
 ui.section("How they are spread", "Click a bar to keep only its sessions.")
 spread = spreads()
-with st.grid(4, min_column_width=280, gap="small"):
+with st.grid(2, min_column_width=320, gap="medium"):
     for measure, each in spread.of.items():
-        if each.frame.is_empty():
-            ui.empty_state(f"No {sessions.MEASURES[measure].lower()} to draw", sessions.MISSING[measure])
-            continue
-        chart, words = distribution_chart(each, measure, select=ui.PICK)
-        ui.show_chart(chart, alt=words, key=f"spread_{measure}", on_pick=bin_picker(measure))
+        with st.container():
+            if each.frame.is_empty():
+                ui.empty_state(f"No {sessions.MEASURES[measure].lower()} to draw", sessions.MISSING[measure])
+                continue
+            chart, words = distribution_chart(each, measure, select=ui.PICK)
+            ui.show_chart(chart, alt=words, key=f"spread_{measure}", on_pick=bin_picker(measure))
 
 ui.section("Groups side by side", "Which groups end differently, and by more than chance.")
 with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):

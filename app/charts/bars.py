@@ -71,7 +71,8 @@ def ranked_bars(
     bars = base.mark_bar(height={"band": 0.62}, cornerRadiusEnd=2).encode(x=x, tooltip=tooltip)
     if coloured:
         own = [name for name in coloured if name != OTHER]
-        bars = bars.encode(color=series_colour("series", [*own, OTHER], order).legend(None))
+        rest = [OTHER] if (shown["series"] == OTHER).any() else []  # "unknown" has the same grey and would lose it
+        bars = bars.encode(color=series_colour("series", [*own, *rest], order).legend(None))
     if select:
         bars = bars.add_params(alt.selection_point(name=select, fields=["name"]))
     layers: list[alt.Chart] = [bars]

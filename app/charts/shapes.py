@@ -11,6 +11,8 @@ from app.charts.theme import QUIET, axis, series_colour, text_marks, titled
 
 HEIGHT = 260
 ROW_HEIGHT = 36
+_SECOND, _MINUTE, _HOUR = 1000, 60_000, 3_600_000
+_MOMENTS = (1, 10, 100, _SECOND, 10 * _SECOND, _MINUTE, 10 * _MINUTE, _HOUR, 10 * _HOUR, 100 * _HOUR, 1000 * _HOUR)
 CHROME = 84  # title, subtitle and axis: the height that Streamlit gives a chart includes them
 
 
@@ -49,11 +51,13 @@ def histogram(
         )
     )
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(nice=False)
+    # Powers of ten of a millisecond are no times that people think in.
+    ticks = {"values": list(_MOMENTS)} if log and form == "duration" else {}
     chart = (
         alt.Chart(shown)
         .mark_rect(stroke="white", strokeOpacity=0.25)
         .encode(
-            x=alt.X("low:Q", scale=scale, axis=axis(None, form, grid=False)),
+            x=alt.X("low:Q", scale=scale, axis=axis(None, form, grid=False, **ticks)),
             x2="high:Q",
             y=alt.Y("count:Q", axis=axis(counted.capitalize(), "count"), scale=alt.Scale(zero=True)),
             y2="floor:Q",
