@@ -14,10 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 READ_SIDE = ("etl.warehouse", "etl.settings", "etl.errors")
 COMPOSERS = {"app/cli.py", "app/demo_command.py"}  # the only modules of the app that run the sync's commands
-COMMANDS = {
-    f"app/{name}_command.py"
-    for name in ("app", "costs", "error", "errors", "experiment", "flows", "query", "session", "sessions", "trace")
-}  # they need etl.cli's options
+COMMANDS = {f"app/{path.name}" for path in (ROOT / "app").glob("*_command.py")}  # they need etl.cli's options
 
 # module prefix of a file -> prefixes of our own modules that it may import, besides its own folder's
 ALLOWED = {
