@@ -18,6 +18,7 @@ COMMANDS = {
     "errors": "app.errors_command:errors",
     "error": "app.error_command:error",
     "flows": "app.flows_command:flows",
+    "performance": "app.performance_command:performance",
     "experiment": "app.experiment_command:experiment",
 }
 
@@ -33,6 +34,7 @@ SUMMARIES = {
     "trace": "One trace: where the time went, where it broke, what was said.",
     "errors": "What breaks, how often, for whom, and what to do about it.",
     "error": "One group of errors: since when, for whom, what it goes with, what to do.",
+    "performance": "Which agent is slow, which tool fails, and since when.",
     "experiment": "An A/B test: whether it can be trusted, and which variant is better.",
 }
 

@@ -37,6 +37,7 @@ router = st.navigation(
             ("trace", "Trace", "account_tree", False, "Where did one request spend its time, and where did it break?"),
             ("flows", "Flows", "route", False, "Which ways do conversations take, and where do they break off?"),
             ("errors", "Errors", "error", False, "What breaks, for whom, and what to do about it?"),
+            ("performance", "Performance", "speed", False, "Which agent is slow, which tool fails, and since when?"),
             ("experiments", "Experiments", "science", False, "Which variant is better, and can the result be trusted?"),
             ("data_health", "Data health", "health_and_safety", False, "Is the data complete and fresh?"),
         )

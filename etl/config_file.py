@@ -24,17 +24,27 @@ T = TypeVar("T")
 
 
 class _Source:
-    """One file's text, for finding the line of a key."""
+    """One file's text, for finding the line of a key; or the part of it that belongs to one table."""
 
-    def __init__(self, path: Path, text: str) -> None:
+    def __init__(self, path: Path, text: str, otherwise: int = 1) -> None:
         self.path = path
         self.lines = text.splitlines()
+        self._otherwise = otherwise
+
+    def within(self, section: str, key: str, occurrence: int) -> _Source:
+        """The part of the n-th table named ``section`` that holds ``key``, under the lines' own numbers."""
+        header = re.compile(rf"^\s*\[\[?\s*{re.escape(section)}\s*\]\]?")
+        starts = [number for number, line in enumerate(self.lines) if header.match(line)]
+        start = starts[occurrence] if occurrence < len(starts) else 0
+        end = starts[occurrence + 1] if occurrence + 1 < len(starts) else len(self.lines)
+        kept = [line if start <= number < end else "" for number, line in enumerate(self.lines)]
+        return _Source(self.path, "\n".join(kept), self.line_of(section, key, occurrence))
 
     def line_of(self, section: str, key: str, occurrence: int = 0) -> int:
         """The 1-based line of ``key`` inside the n-th table named ``section``; of the table itself if not found."""
         header = re.compile(rf"^\s*\[\[?\s*{re.escape(section)}\s*\]\]?")
         entry = re.compile(rf'^\s*"?{re.escape(key)}"?\s*[=.]')
-        inside, seen, table_line = section == "", -1, 1
+        inside, seen, table_line = section == "", -1, self._otherwise
         for number, line in enumerate(self.lines, start=1):
             if header.match(line):
                 seen += 1
@@ -122,8 +132,9 @@ def _value(kind: Any, raw: Any, source: _Source, section: str, key: str, nth: in
     if isinstance(kind, type) and is_dataclass(kind) and isinstance(raw, dict):
         return _build(kind, raw, source, inner)
     if origin is tuple and is_dataclass(arguments[0]) and isinstance(raw, list):
+        place = source.within(section, key, nth) if section else source
         return tuple(
-            _build(arguments[0], item, source, inner, number)
+            _build(arguments[0], item, place, inner, number)
             for number, item in enumerate(raw)
             if isinstance(item, dict)
         )

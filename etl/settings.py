@@ -160,6 +160,34 @@ class ViewSettings:
 
 
 @dataclass(frozen=True)
+class FunnelStep:
+    """One step of an agent: ``[[funnel.steps]]``."""
+
+    name: str
+    match: tuple[str, ...]  # names of observations with wildcards, whatever the case; "type:TOOL" for all of a type
+
+
+@dataclass(frozen=True)
+class FunnelSettings:
+    """The steps that an agent goes through, in order: ``[[funnel]]``."""
+
+    name: str
+    steps: tuple[FunnelStep, ...]
+    where: tuple[str, ...] = ()
+
+
+DEFAULT_FUNNEL = FunnelSettings(
+    name="agent",
+    steps=(
+        FunnelStep("planning", ("plan*", "think*", "reason*")),
+        FunnelStep("execution", ("execut*", "act", "action*", "tool*", "type:TOOL")),
+        FunnelStep("response", ("respon*", "answer*", "final*", "reply*", "summari*")),
+    ),
+)
+"""Measured where no funnel is configured."""
+
+
+@dataclass(frozen=True)
 class OwnPattern:
     """What else is personal: ``[redact.own.<name>]``; a regular expression of RE2."""
 
@@ -197,6 +225,7 @@ class Definitions:
     score: Mapping[str, ScoreSettings] = field(default_factory=dict)
     experiment: tuple[ExperimentSettings, ...] = ()
     view: tuple[ViewSettings, ...] = field(default=(), compare=False)  # no number depends on them
+    funnel: tuple[FunnelSettings, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -297,6 +326,8 @@ def load_settings(environ: Mapping[str, str], cwd: Path) -> Settings:
     _check_timezone(definitions.display.timezone, config_path)
     _check_pattern(definitions.outcome.escalation_pattern, config_path)
     _check_optional(definitions.sync.optional, config_path)
+    for funnel in definitions.funnel:
+        _check_funnel(funnel, config_path)
     return Settings(
         home=home,
         warehouse=_absolute(warehouse_address, cwd),
@@ -344,6 +375,21 @@ def _check_optional(names: tuple[str, ...], config_path: Path | None) -> None:
         raise ConfigError(
             f"{config_path}: [sync] optional names {unknown[0]!r}, which is no optional entity",
             hint=f"Choose among {', '.join(OPTIONAL_ENTITIES)}",
+        )
+
+
+def _check_funnel(funnel: FunnelSettings, config_path: Path | None) -> None:
+    names = [step.name for step in funnel.steps]
+    repeated = next((name for number, name in enumerate(names) if name in names[:number]), None)
+    matching_nothing = next((step.name for step in funnel.steps if not any(step.match)), None)
+    place = f"{config_path}: [[funnel]] {funnel.name!r}"
+    if not names:
+        raise ConfigError(f"{place} has no steps", hint="Add [[funnel.steps]] with name and match below it")
+    if repeated is not None:
+        raise ConfigError(f"{place} has two steps named {repeated!r}", hint="Give each step a name of its own")
+    if matching_nothing is not None:
+        raise ConfigError(
+            f"{place} step {matching_nothing!r} matches nothing", hint='Name observations, e.g. match = ["plan*"]'
         )
 
 

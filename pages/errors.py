@@ -231,8 +231,11 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         width=180,
         help="Evaluated when the snapshot was published; see how this is computed, below",
     )
-kept = {"error_class": error_class, "state": state, "text": text}
-listed = ui.cached(page, failures.groups, page.timezone, page.filters, **kept) if any(kept.values()) else found
+listed = (
+    ui.cached(page, failures.groups, page.timezone, page.filters, error_class=error_class, state=state, text=text)
+    if error_class or state or text
+    else found
+)
 if listed.frame.is_empty():
     ui.empty_state("No group matches", "Search for another text, or choose all classes and all states.")
 else:
@@ -258,7 +261,15 @@ else:
         total=error_reach.total_of(listed),
         link=ui.OpenPage("errors", {"group": "error_group_id", "project": "project_id"}),
         download_name="error_groups",
-        download=partial(failures.all_groups, page.store, page.timezone, page.filters, **kept),
+        download=partial(
+            failures.all_groups,
+            page.store,
+            page.timezone,
+            page.filters,
+            error_class=error_class,
+            state=state,
+            text=text,
+        ),
     )
 ui.how_computed(
     {"Figures": head.totals, "Groups": listed, "Course": over_time}, metrics=failures.HEADLINE, notes=failures.NOTES

@@ -13,10 +13,11 @@ from app.charts.theme import QUIET, axis, series_colour, text_marks, titled
 HEIGHT = 280
 STACKED_HEIGHT = 340  # the legend takes its part
 _NAME_LINES = 3
-_GRAIN_FORMAT = {"hour": "%d %b %H:%M", "day": "%a %d %b", "week": "week of %d %b", "month": "%b %Y"}
+GRAIN_FORMAT = {"hour": "%d %b %H:%M", "day": "%a %d %b", "week": "week of %d %b", "month": "%b %Y"}
 
 
-def _time_axis(grain: str) -> alt.X:
+def time_axis(grain: str) -> alt.X:
+    """The axis of the column ``time``."""
     # Times are already in the display zone; read as UTC they are not shifted again by the browser's own zone.
     labels = {"hour": "%d %b %H:%M", "month": "%b %Y"}.get(grain, "%d %b")
     return alt.X(
@@ -27,7 +28,8 @@ def _time_axis(grain: str) -> alt.X:
     )
 
 
-def _zoned(frame: pl.DataFrame) -> pl.DataFrame:
+def zoned(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with its times marked, so that the browser does not shift them."""
     return frame.with_columns(pl.col("time").dt.replace_time_zone("UTC"))
 
 
@@ -89,18 +91,18 @@ def time_series(
     has_previous = previous in frame.columns and frame[previous].is_not_null().any()
     values = frame[metric].to_list()
     befores = frame[previous].to_list() if has_previous else [None] * frame.height
-    shown = _zoned(frame.select("time", pl.col(metric).alias("value"))).with_columns(
+    shown = zoned(frame.select("time", pl.col(metric).alias("value"))).with_columns(
         pl.Series("before", befores, dtype=pl.Float64),
         pl.Series("written", [written(value) for value in values], dtype=pl.String),
         pl.Series("written_before", [written(value) for value in befores], dtype=pl.String),
     )
     first, last = partial_ends(frame["time"].to_list(), grain, start, end)
     tooltip = [
-        alt.Tooltip("time:T", title="Time", format=_GRAIN_FORMAT[grain], formatType="utcFormat"),
+        alt.Tooltip("time:T", title="Time", format=GRAIN_FORMAT[grain], formatType="utcFormat"),
         alt.Tooltip("written:N", title=label),
     ]
     scale = alt.Scale(zero=zero, nice=True)
-    x, y = _time_axis(grain), alt.Y("value:Q", scale=scale, axis=axis(None, form))
+    x, y = time_axis(grain), alt.Y("value:Q", scale=scale, axis=axis(None, form))
     layers: list[alt.Chart] = []
     if has_previous:
         tooltip.append(alt.Tooltip("written_before:N", title="Previous period"))
@@ -121,7 +123,7 @@ def time_series(
         layers.append(
             corner.encode(x=alt.value("width"), y=alt.value(-8), text=alt.value("grey line: previous period"))
         )
-    layers += _rules(marks or {}, grain)
+    layers += rules(marks or {}, grain)
     notes = [subtitle]
     if first or last:
         notes.append(f"dashed: only part of the {grain}")
@@ -171,7 +173,7 @@ def stacked_bars(
     cut = [*times[: int(first)], *times[len(times) - int(last) :]]
     place = {name: index for index, name in enumerate(names)}
     sums = frame.group_by("time").agg(pl.col(metric).sum().alias("bucket_total"))
-    shown = _zoned(
+    shown = zoned(
         frame.select("time", pl.col(by).alias("series"), pl.col(metric).alias("value"))
         .with_columns(
             pl.Series("place", [place.get(name, len(names)) for name in frame[by].to_list()], dtype=pl.Int64),
@@ -188,13 +190,13 @@ def stacked_bars(
         alt.Chart(shown)
         .mark_bar(size=width)
         .encode(
-            x=_time_axis(grain),
+            x=time_axis(grain),
             y=alt.Y("value:Q", stack="zero", axis=axis(None, form)),
             color=series_colour("series", names, order),
             order=alt.Order("place:Q"),
             opacity=alt.condition("datum.partial", alt.value(0.5), alt.value(1.0)),
             tooltip=[
-                alt.Tooltip("time:T", title="Time", format=_GRAIN_FORMAT[grain], formatType="utcFormat"),
+                alt.Tooltip("time:T", title="Time", format=GRAIN_FORMAT[grain], formatType="utcFormat"),
                 alt.Tooltip("series:N", title=by.replace("_", " ").capitalize()),
                 alt.Tooltip("written:N", title=label),
                 alt.Tooltip("share:Q", title="Share of the bucket", format=".1%"),
@@ -206,7 +208,7 @@ def stacked_bars(
     notes = [subtitle, f"paler: only part of the {grain}" if cut else ""]
     if not marks:
         return titled(chart.properties(height=height), _title(label, form, grain), notes)
-    layered = alt.layer(chart, *_rules(marks, grain)).resolve_scale(color="independent").properties(height=height)
+    layered = alt.layer(chart, *rules(marks, grain)).resolve_scale(color="independent").properties(height=height)
     return titled(layered, _title(label, form, grain), notes)
 
 
@@ -219,14 +221,14 @@ def _title(label: str, form: str, grain: str) -> str:
     return f"{label} per {grain}" if already else f"{label}, {written_unit}, per {grain}"
 
 
-def _rules(marks: Mapping[datetime, str], grain: str) -> list[alt.Chart]:
+def rules(marks: Mapping[datetime, str], grain: str) -> list[alt.Chart]:
     """Rules with their names, which take turns on three lines so that neighbours stay apart."""
     if not marks:
         return []
-    frame = _zoned(pl.DataFrame({"time": list(marks), "what": list(marks.values())})).sort("time")
+    frame = zoned(pl.DataFrame({"time": list(marks), "what": list(marks.values())})).sort("time")
     tooltip = [alt.Tooltip("what:N", title="What"), alt.Tooltip("time:T", title="Time", formatType="utcFormat")]
-    layers = [alt.Chart(frame).mark_rule(color=QUIET, strokeDash=[2, 3]).encode(x=_time_axis(grain), tooltip=tooltip)]
+    layers = [alt.Chart(frame).mark_rule(color=QUIET, strokeDash=[2, 3]).encode(x=time_axis(grain), tooltip=tooltip)]
     for line in range(min(_NAME_LINES, frame.height)):
-        base = alt.Chart(frame.gather_every(_NAME_LINES, line)).encode(x=_time_axis(grain), tooltip=tooltip)
+        base = alt.Chart(frame.gather_every(_NAME_LINES, line)).encode(x=time_axis(grain), tooltip=tooltip)
         layers.append(text_marks(base, align="left", dx=4, y=6 + 14 * line).encode(text="what:N"))
     return layers

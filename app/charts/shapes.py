@@ -24,6 +24,7 @@ def histogram(
     counted: str,
     written: Callable[[float | None], str],
     log: bool = False,
+    ticks: Sequence[float] = (),
     subtitle: str = "",
     height: int = HEIGHT,
     select: str = "",
@@ -37,6 +38,7 @@ def histogram(
         counted: what is counted: "sessions".
         written: writes one edge.
         log: whether the value axis is logarithmic; edges must be positive then.
+        ticks: where the value axis is labelled; where it pleases without any.
         subtitle: what else has to be known.
         height: in pixels.
         select: name of a selection parameter, for a chart whose bins are clicked; its fields are ``low`` and ``high``.
@@ -52,12 +54,13 @@ def histogram(
     )
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(nice=False)
     # Powers of ten of a millisecond are no times that people think in.
-    ticks = {"values": list(_MOMENTS)} if log and form == "duration" else {}
+    labelled = list(ticks) or (list(_MOMENTS) if log and form == "duration" else [])
+    placed = {"values": labelled} if labelled else {}
     chart = (
         alt.Chart(shown)
         .mark_rect(stroke="white", strokeOpacity=0.25)
         .encode(
-            x=alt.X("low:Q", scale=scale, axis=axis(None, form, grid=False, **ticks)),
+            x=alt.X("low:Q", scale=scale, axis=axis(None, form, grid=False, **placed)),
             x2="high:Q",
             y=alt.Y("count:Q", axis=axis(counted.capitalize(), "count"), scale=alt.Scale(zero=True)),
             y2="floor:Q",

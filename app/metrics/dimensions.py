@@ -371,4 +371,5 @@ def _family(name: str) -> Dimension:
     prefix = name.removeprefix(FAMILY).removesuffix("*")
     text = "[substr(x, {1}) for x in {row}.tags if starts_with(x, {0})]"
     lists: dict[Grain, str] = dict.fromkeys(("trace", "observation", "session"), text)
-    return Dimension(name, f"Tag {prefix}…", "trace", lists=lists, bound=(prefix, len(prefix) + 1))
+    label = "Agent" if prefix == "agent_id:" else f"Tag {prefix}…"
+    return Dimension(name, label, "trace", lists=lists, bound=(prefix, len(prefix) + 1))

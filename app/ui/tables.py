@@ -29,6 +29,7 @@ Kind = Literal[
     "score",
     "unit_money",
     "time",
+    "date",
     "series",
     "list",
     "flag",
@@ -126,6 +127,7 @@ def _config(column: Column) -> Any:
             column.label, format="%.1f %%", min_value=0, max_value=100, **options
         ),
         "time": lambda: st.column_config.DatetimeColumn(column.label, format="YYYY-MM-DD HH:mm", **options),
+        "date": lambda: st.column_config.DateColumn(column.label, format="YYYY-MM-DD", **options),
         "series": lambda: st.column_config.AreaChartColumn(column.label, **options),
         "list": lambda: st.column_config.ListColumn(column.label, **options),
         "flag": lambda: st.column_config.CheckboxColumn(column.label, **options),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("overview", "costs", "sessions", "flows", "trace", "errors", "experiments", "data_health")
+PAGES = ("overview", "costs", "sessions", "flows", "trace", "errors", "performance", "experiments", "data_health")
 COLD_MS, CACHED_MS = 400, 250
 REPEATS = 4
 

@@ -29,7 +29,18 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-PAGES = ("", "costs", "sessions", "conversation", "flows", "trace", "errors", "experiments", "data_health")
+PAGES = (
+    "",
+    "costs",
+    "sessions",
+    "conversation",
+    "flows",
+    "trace",
+    "errors",
+    "performance",
+    "experiments",
+    "data_health",
+)
 SIZES: tuple[tuple[str, int, Literal["light", "dark"]], ...] = (("desktop", 1280, "light"), ("phone", 390, "dark"))
 
 pytestmark = [

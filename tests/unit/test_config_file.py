@@ -39,6 +39,21 @@ def test_everything_works_without_a_file(tmp_path: Path) -> None:
         ('[outcome]\nescalation_pattern = "(help"\n', "'(help', which is no regular expression"),
         ("[sync]\nlookback_hours = -1\n", ":2: [sync] lookback_hours = -1.0 is too small"),
         ("[sync]\nconcurrency = 0\n", ":2: [sync] concurrency = 0 is too small"),
+        (
+            '[[funnel]]\nname="a"\n[[funnel.steps]]\nname="p"\nmatch=["p"]\n[[funnel]]\nname="b"\n[[funnel.steps]]\nmacth=[]\n',
+            ":9: [funnel.steps] macth = [] is not a known setting. Did you mean match?",
+        ),
+        (
+            '[[funnel]]\nname="a"\nsteps = [{ name = "p", match = "plan*" }]\n',
+            ":3: [funnel.steps] match = 'plan*' has the wrong type. It takes a list of texts",
+        ),
+        ('[[funnel]]\nname="a"\nstep = []\n', ":3: [funnel] step = [] is not a known setting. Did you mean steps?"),
+        ('[[funnel]]\nname="a"\nsteps = []\n', "[[funnel]] 'a' has no steps. Add [[funnel.steps]]"),
+        ('[[funnel]]\nname="a"\nsteps = [{ name = "p", match = [] }]\n', "step 'p' matches nothing"),
+        (
+            '[[funnel]]\nname="a"\nsteps = [{ name = "p", match = ["x"] }, { name = "p", match = ["y"] }]\n',
+            "has two steps named 'p'",
+        ),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, text: str, expected: str) -> None:
