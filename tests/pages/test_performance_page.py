@@ -110,7 +110,7 @@ def test_steps_lead_to_their_traces(open_page: OpenPage, agents_home: Path) -> N
     assert sorted(app.dataframe[1].value["trace_id"]) == ["t-1", "t-21", "t-41"]
     app.selectbox(key="figure").set_value("retried").run()
     assert len(app.dataframe[1].value) == 10
-    assert app.query_params["figure"] == ["retried"]
+    assert app.query_params["figure"] == "retried"
     assert "select a row to open it" in words(app)
 
 
