@@ -140,7 +140,7 @@ def _media(page: Page, project_id: str, trace_id: str) -> None:
 
 def _tools(page: Page, project_id: str, trace_id: str, count: int) -> None:
     label = f"{count:,} tool {'call' if count == 1 else 'calls'}"
-    box = st.expander(label, key=f"tools_{trace_id}", on_change="rerun", icon=":material/build:")
+    box = st.expander(label, key=f"tools_{trace_id}", on_change="rerun", icon=":material/build:", type="compact")
     if not box.open:
         return
     with box:
@@ -168,7 +168,7 @@ def score_words(score: Mapping[str, Any]) -> str:
 
 def _steps(page: Page, project_id: str, trace_id: str, count: int) -> None:
     label = f"{count:,} {'step' if count == 1 else 'steps'}"
-    box = st.expander(label, key=f"steps_{trace_id}", on_change="rerun", icon=":material/account_tree:")
+    box = st.expander(label, key=f"steps_{trace_id}", on_change="rerun", icon=":material/account_tree:", type="compact")
     if not box.open:
         return
     with box:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -8,6 +7,8 @@ from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
+
+from app.charts.conversations import picked_bin
 
 OpenPage = Callable[..., AppTest]
 END = datetime(2026, 11, 23)
@@ -108,13 +109,14 @@ def test_pages_follow_each_other(open_page: OpenPage, traffic_home: Path, monkey
     assert "100 of 240 shown" in captions(beyond)
 
 
-def test_a_bin_can_be_filtered_by_its_edges(open_page: OpenPage, traffic_home: Path) -> None:
-    app = open_page("sessions", traffic_home, since="30d")
-    [chart] = [each.proto.spec for each in app.get("vega_lite_chart") if '"Cost, sessions per bin"' in each.proto.spec]
-    bins = next(iter(json.loads(chart)["datasets"].values()))
-    for each in bins[1:3]:
-        edges = [f"session.cost_usd>={each['low']}", f"session.cost_usd<{each['high']}"]
-        assert len(listed(open_page("sessions", traffic_home, since="30d", where=edges))) == each["count"]
+def test_a_click_on_a_bin_keeps_its_sessions(open_page: OpenPage, traffic_home: Path) -> None:
+    low, high = picked_bin({"low": 0.0016, "high": 0.0025})
+    assert picked_bin({"name": "2"}) == (2, 3)
+    assert picked_bin({"name": "20+"}) == (20, None)
+    edges = [f"session.cost_usd>={low}", f"session.cost_usd<{high}"]
+    costs = listed(open_page("sessions", traffic_home, since="30d", where=edges))["cost_usd"]
+    assert 0 < len(costs) < 240
+    assert ((costs >= low) & (costs < high)).all()
 
 
 def test_groups_stand_side_by_side(open_page: OpenPage, traffic_home: Path) -> None:
