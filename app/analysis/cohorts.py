@@ -23,10 +23,10 @@ ENOUGH = 20
 RATES = {"escalation_rate": "Escalated", "abandon_rate": "Abandoned", "resolved_rate": "Resolved"}
 METRICS = ("sessions", *RATES, "unknown_rate", "turns_per_session", "cost_per_session_usd", "satisfaction_avg")
 DIMENSIONS = (
-    "trace_name",
-    "topic",
-    "model",
     "release",
+    "topic",
+    "trace_name",
+    "model",
     "environment",
     "last_step",
     "outcome_reason",

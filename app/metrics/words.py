@@ -59,12 +59,11 @@ def _found(text: str, grain: Grain, since: str, bind: Callable[[str | datetime],
     said = f"({sql_file('said').format(start=since, pattern=bind(pattern_of(text)))})"
     if grain in ("trace", "observation"):
         return f"exists (select 1 from {said} w where w.project_id = u.project_id and w.trace_id = u.trace_id)"  # noqa: S608 - texts are constants of the registry
-    sessions = (
-        "select t.project_id, t.session_id as id, true as is_session"  # noqa: S608 - as above
-        f" from marts.traces t semi join {said} w using (project_id, trace_id)"
-    )
+    traces = f"marts.traces t semi join {said} w using (project_id, trace_id)"
     if grain == "session":
-        return f"exists (select 1 from ({sessions}) c where c.project_id = u.project_id and c.id = u.session_id)"  # noqa: S608 - as above
-    both = f"select project_id, trace_id as id, false as is_session from {said} w union all {sessions}"  # noqa: S608 - as above
-    same = "c.id = coalesce(u.trace_id, u.session_id) and c.is_session = (u.trace_id is null)"
-    return f"exists (select 1 from ({both}) c where c.project_id = u.project_id and {same})"  # noqa: S608 - as above
+        same = "t.project_id = u.project_id and t.session_id = u.session_id"
+        return f"exists (select 1 from {traces} where {same})"  # noqa: S608 - as above
+    # A score is about its trace, else about its session; both kinds in one list, so that payloads are read once.
+    either = f"select t.project_id, unnest(['t' || t.trace_id, 's' || t.session_id]) as id from {traces}"  # noqa: S608 - as above
+    same = "c.project_id = u.project_id and c.id = coalesce('t' || u.trace_id, 's' || u.session_id)"
+    return f"exists (select 1 from ({either}) c where {same})"  # noqa: S608 - as above

@@ -122,6 +122,7 @@ def test_the_page_says_the_same(printed: dict[str, Any], demo_home: Path, monkey
     app.run()
     app.switch_page("../pages/sessions.py")
     app.query_params["order"] = "cost_usd"
+    app.query_params["cohort"] = "trace_name"
     app.run()
     assert not app.exception
     assert app.metric[0].value == f"{printed['sessions']:,}"
