@@ -25,7 +25,7 @@ PAGES = (
     "overview",
     "costs",
     "sessions",
-    "sessions?where=text~0cc175b9",
+    "sessions?where=text~cd9e459",
     "conversation?session=s-60000",
     "flows",
     "trace",
