@@ -19,6 +19,7 @@ COMMANDS = {
     "error": "app.error_command:error",
     "flows": "app.flows_command:flows",
     "performance": "app.performance_command:performance",
+    "scores": "app.scores_command:scores",
     "experiment": "app.experiment_command:experiment",
 }
 
@@ -35,6 +36,7 @@ SUMMARIES = {
     "errors": "What breaks, how often, for whom, and what to do about it.",
     "error": "One group of errors: since when, for whom, what it goes with, what to do.",
     "performance": "Which agent is slow, which tool fails, and since when.",
+    "scores": "How good the answers are, and whether that changes.",
     "experiment": "An A/B test: whether it can be trusted, and which variant is better.",
 }
 

@@ -38,6 +38,7 @@ router = st.navigation(
             ("flows", "Flows", "route", False, "Which ways do conversations take, and where do they break off?"),
             ("errors", "Errors", "error", False, "What breaks, for whom, and what to do about it?"),
             ("performance", "Performance", "speed", False, "Which agent is slow, which tool fails, and since when?"),
+            ("quality", "Quality", "grade", False, "How good are the answers, and is that changing?"),
             ("experiments", "Experiments", "science", False, "Which variant is better, and can the result be trusted?"),
             ("data_health", "Data health", "health_and_safety", False, "Is the data complete and fresh?"),
         )

@@ -2,7 +2,8 @@
 
 The server's counts cost one request for a whole window where it has ``/v2/metrics``; older servers name a total with
 each list, so a day is a request and there is no cost. Days that differ are looked into with light reads, which tell
-rows that the server counts twice, rows that arrived after the last run and rows that are gone. Changes nothing.
+rows that the server counts twice, rows that arrived after the last run and rows that are gone. Changes nothing but what
+``state.db`` remembers of the comparison, which the Data health page and ``tracehouse status`` show.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from importlib import resources
 from typing import Any
 
@@ -98,12 +99,13 @@ class Reconciliation:
         }
 
 
-def reconcile(settings: Settings, *, since: datetime | None) -> Reconciliation:
+def reconcile(settings: Settings, *, since: datetime | None, now: datetime | None = None) -> Reconciliation:
     """Compare the published snapshot with the servers.
 
     Args:
         settings: keys and places.
         since: naive UTC, taken back to the start of its day; None: 30 days before the snapshot's watermark.
+        now: when this is, naive UTC; the clock's time without it.
 
     Raises:
         WarehouseMissing: nothing has been synced yet.
@@ -115,6 +117,7 @@ def reconcile(settings: Settings, *, since: datetime | None) -> Reconciliation:
     current = Warehouse(settings.warehouse).current()
     if current is None:
         raise WarehouseMissing(f"There is no data in {settings.warehouse} yet", hint="Run `tracehouse sync`")
+    now = now or datetime.now(UTC).replace(tzinfo=None)
     limiter = Limiter()
     days: list[Day] = []
     ends: list[datetime] = []
@@ -134,8 +137,12 @@ def reconcile(settings: Settings, *, since: datetime | None) -> Reconciliation:
                 start = max(start, (end - timedelta(days=MOST_DAYS)).replace(hour=0, minute=0, second=0, microsecond=0))
                 ends.append(end)
                 days += _Project(client, found, connection, end).days(start)
-    if not ends:
-        raise WarehouseMissing("The warehouse holds no observations of these projects", hint="Run `tracehouse sync`")
+        if not ends:
+            raise WarehouseMissing(
+                "The warehouse holds no observations of these projects", hint="Run `tracehouse sync`"
+            )
+        compared = [day.to_json() for day in days]
+        state.remember_reconciled(compared, now=now, snapshot=current.number)
     return Reconciliation(tuple(days), max(ends), current.number)
 
 

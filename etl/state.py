@@ -21,6 +21,7 @@ from etl.langfuse.capabilities import Capabilities
 from etl.warehouse.attach import explained
 
 KEPT_RUNS = 1000
+KEPT_DAYS = 2000
 
 
 @dataclass(frozen=True)
@@ -174,6 +175,31 @@ class State:
             if missing is not None:
                 connection.execute("delete from missing")
                 connection.executemany(_statement("keep_missing"), map(_missing_row, missing))
+
+    def remember_reconciled(self, days: Iterable[Mapping[str, Any]], *, now: datetime, snapshot: int) -> None:
+        """Keep how days compared with the server; what was known of the same days and of later ones is replaced.
+
+        Args:
+            days: of one or more projects, as ``Reconciliation.to_json`` gives them.
+            now: when they were compared, naive UTC.
+            snapshot: the snapshot that was compared.
+        """
+        rows = [
+            {**day, "reasons": json.dumps(day["reasons"]), "compared_at": now.isoformat(), "snapshot": snapshot}
+            for day in days
+        ]
+        first: dict[str, str] = {}
+        for row in rows:
+            first[row["project_id"]] = min(row["day"], first.get(row["project_id"], row["day"]))
+        with self._writing() as connection:
+            connection.executemany("delete from reconciled where project_id = ? and day >= ?", list(first.items()))
+            connection.executemany(_statement("keep_reconciled"), rows)
+            connection.execute(_statement("forget_reconciled"), [KEPT_DAYS])
+
+    def reconciled(self) -> list[dict[str, Any]]:
+        """How each day compared with the server when it was last looked at, newest first; columns as the table."""
+        rows = self._connection.execute("select * from reconciled order by day desc, project_id").fetchall()
+        return [{**dict(row), "reasons": json.loads(row["reasons"])} for row in rows]
 
     def capabilities(self, place: str) -> Capabilities | None:
         """What the server at a place offered when it was asked last."""

@@ -13,19 +13,47 @@ from app.ui.detail import long_code
 
 page = ui.start("Data health", "Is the data complete and fresh, and can today's numbers be trusted?")
 state_path = page.settings.state_path
-entities = ui.cached(page, health.entities, page.timezone)
-aside = ui.cached(page, health.quarantine, page.timezone)
-unknown = ui.cached(page, health.unknown_fields)
-covered, coverage = ui.cached(page, health.coverage, page.filters)
+asked_entities = ui.ask(page, health.entities, page.timezone)
+asked_aside = ui.ask(page, health.quarantine, page.timezone)
+asked_unknown = ui.ask(page, health.unknown_fields)
+asked_coverage = ui.ask(page, health.coverage, page.filters)
+asked_doubts = ui.ask(page, health.doubts, page.filters)
+asked_head = ui.ask(page, overview.headline, page.timezone, page.filters, page.comparison, health.VOLUME)
+entities, aside, unknown = asked_entities(), asked_aside(), asked_unknown()
+covered, coverage = asked_coverage()
 runs = health.runs(state_path, page.timezone)
 set_aside = health.total_of(aside.frame)
-found = health.findings(page.store, last_runs=runs, covered=covered, set_aside=set_aside, unknown=unknown.frame.height)
+timing = health.schedule(state_path)
+compared = health.reconciled(state_path, page.timezone)
+doubtful = asked_doubts()
+room = health.disk(page.settings)
+found = health.findings(
+    page.store,
+    last_runs=runs,
+    covered=covered,
+    set_aside=set_aside,
+    unknown=unknown.frame.height,
+    timing=timing,
+    compared=compared,
+    doubtful=doubtful,
+    room=room,
+)
 
 ui.answer(health.summary(page.store, page.timezone, found))
 ui.kpi_row(
     [
         ui.Card("Data ends", *health.age(page.store), why="End of what was read, against the clock of this machine"),
-        ui.Card("Last run", health.last_status(runs), why="Status of the newest sync run on this machine"),
+        ui.Card(
+            "Last good run",
+            health.since_success(timing),
+            note=health.ago(timing),
+            why=f"By the clock of this machine; the newest run: {health.last_status(runs)}",
+        ),
+        ui.Card(
+            "Days that agree",
+            health.agreeing(compared),
+            why="Days whose counts and cost equal the server's own, by the last tracehouse reconcile",
+        ),
         ui.Card("Set aside", count(set_aside), why="Records that could not be read; they are in no number"),
         ui.Card("Unknown fields", count(unknown.frame.height), why="Sent by the server, not known to this version"),
         ui.Card(
@@ -44,7 +72,7 @@ for each in found:
     else:
         st.info(ui.plain(each.remedy, longest=400), title=ui.plain(each.finding, longest=400), icon=":material/info:")
 
-head = ui.cached(page, overview.headline, page.timezone, page.filters, page.comparison, health.VOLUME)
+head = asked_head()
 left, right = ui.side_by_side()
 with left:
     end = page.filters.window.local_end(page.timezone)
@@ -59,15 +87,19 @@ with right:
     else:
         ui.empty_state("No traces in this selection", "Widen the period or remove a filter to see what they carry.")
 
-ui.section("Freshness", "How much is stored, how far each entity was read, and how far it looked.")
+ui.section(
+    "Freshness",
+    f"How much is stored, and how far each entity was read. {health.usual(timing).capitalize()}",
+)
 ui.table(
-    health.with_checked(entities.frame, state_path, page.timezone),
+    health.with_checked(entities.frame, state_path, page.timezone, is_demo=page.store.is_demo),
     columns={
         "entity": ui.Column("Entity", pinned=True),
         "stored": ui.Column("Rows", "count"),
         "newest": ui.Column("Newest row", "time"),
         "watermark": ui.Column("Complete up to", "time", help="Everything before has been read without a gap"),
         "checked_until": ui.Column("Looked up to", "time", help="Also by runs that found nothing new"),
+        "behind_ms": ui.Column("Behind the clock, s", "seconds", help="Since the moment up to which it was looked at"),
         "family": ui.Column("API family"),
         "project_id": ui.Column("Project"),
     },
@@ -101,6 +133,31 @@ else:
         key="health_runs",
         alt="The last sync runs",
         download_name="sync_runs",
+    )
+
+ui.section("Against the server, by day", health.reconciled_words(compared, page.timezone))
+if compared.is_empty():
+    ui.empty_state(
+        "No day was compared yet",
+        "This asks the server for its own counts and cost of the last 30 days and names the reason of each difference.",
+        command="tracehouse reconcile",
+    )
+else:
+    ui.table(
+        compared,
+        columns={
+            "day": ui.Column("Day (UTC)", pinned=True),
+            "state": ui.Column("State", help="explained: it differs for a reason that the next runs settle"),
+            "warehouse_count": ui.Column("Rows here", "count"),
+            "server_count": ui.Column("Rows there", "count"),
+            "warehouse_cost_usd": ui.Column("Cost here, USD", "money"),
+            "server_cost_usd": ui.Column("Cost there, USD", "money"),
+            "reasons": ui.Column("Why"),
+            "project_id": ui.Column("Project"),
+        },
+        key="health_reconciled",
+        alt="Counts and cost by day against the server's own",
+        download_name="reconciled",
     )
 
 ui.section(
@@ -149,7 +206,28 @@ if not unknown.frame.is_empty():
         key="health_unknown",
         alt="Fields this version does not know",
     )
+ui.section("Disk and retention", ui.cached(page, health.retention_words))
+ui.table(
+    room,
+    columns={
+        "what": ui.Column("What", pinned=True),
+        "size_mb": ui.Column("Size, MB", "number"),
+        "limit": ui.Column("Bounds"),
+        "remedy": ui.Column("What changes it"),
+    },
+    key="health_disk",
+    alt="Room taken by snapshots and landed pages, and what is free",
+)
 ui.how_computed(
-    {"Freshness": entities, "Coverage": coverage, "Set aside": aside, "Volume": head.course},
-    notes=["Runs come from state.db (SQLite) beside the warehouse, read-only."],
+    {
+        "Freshness": entities,
+        "Coverage": coverage,
+        "Usage and prices": doubtful.answer,
+        "Set aside": aside,
+        "Volume": head.course,
+    },
+    notes=[
+        "Runs, and what reconcile found, are read in state.db (SQLite) beside the warehouse.",
+        "Overdue: the last good run is longer ago than three times the usual gap between runs, at least 15 minutes.",
+    ],
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -24,10 +25,15 @@ from app.analysis.selection import Answer, in_zone, look_up, run_over
 from app.format import count, duration_ms, rate, when
 from app.metrics.filters import Filters
 from app.store import Store
+from etl.settings import Settings
+from etl.warehouse.schedule import MOST_RUNS, Schedule, learned
 
 VOLUME = ("observations", "traces", "scores")
 RUNS_SHOWN = 50
 QUARANTINE_SHOWN = 100
+DAYS_SHOWN = 400
+NAMED = 3  # models in a sentence
+FREE_MB = 1000.0  # a run needs at least so much
 LONGEST_RECORD = 20_000
 LATE_AFTER = timedelta(hours=24)
 LOW_SCORE_COVERAGE = 0.05
@@ -99,12 +105,185 @@ def unknown_fields(store: Store) -> Answer:
     return look_up(store, "health_unknown_fields")
 
 
-def with_checked(entities_frame: pl.DataFrame, state_path: Path, timezone: ZoneInfo) -> pl.DataFrame:
-    """The entities with ``checked_until`` (local): how far the last runs looked, also those that found nothing."""
+def with_checked(
+    entities_frame: pl.DataFrame, state_path: Path, timezone: ZoneInfo, *, is_demo: bool = False
+) -> pl.DataFrame:
+    """The entities with ``checked_until`` (local) and ``behind_ms``: how far behind this machine's clock that is.
+
+    ``checked_until`` is how far the last runs looked, also those that found nothing. Traces and sessions are made of
+    observations and share theirs. Generated data is behind nothing.
+    """
     known = checked_until(state_path)
-    keys = entities_frame.select("project_id", "entity").iter_rows()
-    column = pl.Series("checked_until", [known.get((key[0], key[1])) for key in keys], dtype=pl.Datetime("us"))
-    return in_zone(entities_frame.with_columns(column), timezone, "checked_until")
+    keys = [(row[0], row[1]) for row in entities_frame.select("project_id", "entity").iter_rows()]
+    moments = [
+        known.get((project, "observations" if name in ("traces", "sessions") else name)) for project, name in keys
+    ]
+    column = pl.Series("checked_until", moments, dtype=pl.Datetime("us"))
+    frame = in_zone(entities_frame.with_columns(column), timezone, "checked_until")
+    now = pl.lit(_now().replace(tzinfo=UTC)).dt.convert_time_zone(timezone.key).dt.replace_time_zone(None)
+    behind = (now - pl.max_horizontal("checked_until", "watermark")).dt.total_milliseconds().clip(0).cast(pl.Float64)
+    return frame.with_columns((pl.lit(None, dtype=pl.Float64) if is_demo else behind).alias("behind_ms"))
+
+
+def schedule(state_path: Path) -> Schedule:
+    """How often runs usually come, by those that state.db knows."""
+    rows = _read_state(
+        state_path, "select started, finished, status from runs order by started desc limit ?", (MOST_RUNS,)
+    )
+    return learned([(_moment(row["started"]), _moment(row["finished"]), str(row["status"])) for row in rows])
+
+
+def reconciled(state_path: Path, timezone: ZoneInfo) -> pl.DataFrame:
+    """How each day compared with the server when ``tracehouse reconcile`` last looked, newest first.
+
+    Columns: day (UTC), project_id, state (agrees, explained, differs), warehouse_count, server_count,
+    warehouse_cost_usd, server_cost_usd, reasons (text), compared_at (local). Empty where it never ran.
+    """
+    found = _read_state(state_path, "select * from reconciled order by day desc, project_id limit ?", (DAYS_SHOWN,))
+    rows = [
+        {
+            "day": row["day"],
+            "project_id": row["project_id"],
+            "state": "agrees" if row["matches"] else "explained" if row["is_explained"] else "differs",
+            "warehouse_count": row["warehouse_count"],
+            "server_count": row["server_count"],
+            "warehouse_cost_usd": row["warehouse_cost_usd"],
+            "server_cost_usd": row["server_cost_usd"],
+            "reasons": "; ".join(map(str, _list(row["reasons"]))),
+            "compared_at": _moment(row["compared_at"]),
+        }
+        for row in found
+    ]
+    return in_zone(pl.DataFrame(rows, schema=_RECONCILED), timezone, "compared_at")
+
+
+_RECONCILED: Mapping[str, Any] = {
+    "day": pl.String,
+    "project_id": pl.String,
+    "state": pl.String,
+    "warehouse_count": pl.Int64,
+    "server_count": pl.Int64,
+    "warehouse_cost_usd": pl.Float64,
+    "server_cost_usd": pl.Float64,
+    "reasons": pl.String,
+    "compared_at": pl.Datetime("us"),
+}
+
+
+def reconciled_words(frame: pl.DataFrame, timezone: ZoneInfo) -> str:
+    """How many days agree with the server, in a sentence."""
+    if frame.is_empty():
+        return "The warehouse was never compared with the server's own counts."
+    states = dict(frame.group_by("state").len().iter_rows())
+    days, agree = frame.height, states.get("agrees", 0)
+    rest = [f"{states[name]:,} {word}" for name, word in _STATES.items() if states.get(name)]
+    last = frame["compared_at"].max()
+    when_said = f", looked at on {last:%Y-%m-%d %H:%M} {timezone.key}" if isinstance(last, datetime) else ""
+    return f"{agree:,} of {_many(days, 'day')} agree with the server{''.join(f', {text}' for text in rest)}{when_said}."
+
+
+_STATES = {"explained": "differ for a known reason", "differs": "differ without a known reason"}
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """What is less sure than it looks.
+
+    Attributes:
+        answer: where the calls came from.
+        calls: model calls of the window.
+        doubtful: of those, with a usage that can't be right.
+        unpriced: of those, without a known price.
+        unpriced_models: the models without a price, the most used first, at most ten.
+        unpriced_model_count: how many there are.
+        cut: stored observations with a cut input or output; None in a snapshot from before they were counted.
+    """
+
+    answer: Answer
+    calls: int
+    doubtful: int
+    unpriced: int
+    unpriced_models: tuple[str, ...]
+    unpriced_model_count: int
+    cut: int | None
+
+
+def doubts(store: Store, filters: Filters) -> Doubts:
+    """Doubtful usage and unpriced models of the window, and cut payloads of the whole warehouse."""
+    answer = run_over(store, filters, "observation", "health_usage")
+    row = answer.frame.row(0, named=True)
+    has_count = bool(look_up(store, "health_has_cut_payloads").frame["has_table"][0])
+    cut = int(look_up(store, "health_cut_payloads").frame["cut"][0]) if has_count else None
+    return Doubts(
+        answer,
+        row["calls"],
+        row["doubtful"],
+        row["unpriced"],
+        tuple(row["unpriced_models"] or ()),
+        row["unpriced_model_count"],
+        cut,
+    )
+
+
+def disk(settings: Settings) -> pl.DataFrame:
+    """What takes room on this machine: what, size_mb, limit (words), remedy. Places that are no files are left out.
+
+    The landing folder is as the sync left it: pages are kept for ``[sync] landing_days`` or ``landing_gigabytes``.
+    """
+    sync = settings.definitions.sync
+    snapshots = settings.warehouse / "snapshots"
+    current = snapshot_bytes(settings.warehouse)
+    free = _free(settings.home)
+    rows = [
+        (
+            "Snapshot that is read",
+            current,
+            "grows with the data",
+            "[sync] payloads and max_payload_kb keep it small",
+        ),
+        ("All snapshot files", _folder_bytes(snapshots), "two or three of them", "Old ones go when nobody reads them"),
+        (
+            "Landed pages",
+            _folder_bytes(settings.landing),
+            f"{sync.landing_days:g} days or {sync.landing_gigabytes:g} GB",
+            "[sync] landing_days and landing_gigabytes",
+        ),
+        ("Free on this disk", free, "a run needs twice the snapshot", "Make room, or move TRACEHOUSE_HOME"),
+    ]
+    schema = {"what": pl.String, "size_mb": pl.Float64, "limit": pl.String, "remedy": pl.String}
+    known = [(what, size / 1e6, limit, remedy) for what, size, limit, remedy in rows if size is not None]
+    return pl.DataFrame(known, schema=schema, orient="row")
+
+
+def retention_words(store: Store) -> str:
+    """How long the servers keep what was sent, in a sentence; what is older is only here."""
+    frame = look_up(store, "health_retention").frame
+    if frame.is_empty():
+        return "What takes room on this machine, and what keeps it in bounds. The server names no limit of its own."
+    said = ", ".join(f"{name} {days} days" for name, days in frame.select("name", "retention_days").iter_rows())
+    return f"What takes room on this machine. The server keeps {said}; what is older is only here, so back it up."
+
+
+def _folder_bytes(folder: Path) -> int | None:
+    try:
+        return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    except OSError:  # a file went while we looked
+        return None
+
+
+def _free(home: Path) -> int | None:
+    try:
+        return shutil.disk_usage(home).free
+    except OSError:
+        return None
+
+
+def _list(text: object) -> list[Any]:
+    try:
+        value = json.loads(text) if isinstance(text, str) else None
+    except ValueError:
+        return []
+    return value if isinstance(value, list) else []
 
 
 def coverage(store: Store, filters: Filters) -> tuple[list[Coverage], Answer]:
@@ -219,6 +398,10 @@ def findings(
     covered: Sequence[Coverage],
     set_aside: int,
     unknown: int,
+    timing: Schedule | None = None,
+    compared: pl.DataFrame | None = None,
+    doubtful: Doubts | None = None,
+    room: pl.DataFrame | None = None,
 ) -> list[Finding]:
     """What to know before trusting today's numbers, the worst first.
 
@@ -228,8 +411,13 @@ def findings(
         covered: from ``coverage``.
         set_aside: how many records are in quarantine.
         unknown: how many fields this version does not know.
+        timing: from ``schedule``.
+        compared: from ``reconciled``.
+        doubtful: from ``doubts``.
+        room: from ``disk``.
     """
-    found = [*_freshness(store), *_of_runs(last_runs)]
+    timing = timing or learned([])
+    found = [*_freshness(store, timing), *_of_runs(last_runs), *_of_comparison(store, compared), *_of_disk(room)]
     if set_aside:
         found.append(
             Finding(
@@ -238,7 +426,10 @@ def findings(
                 "See why in the quarantine below; after an update of tracehouse, sync with --full",
             )
         )
-    found += _of_coverage(covered)
+    # With the models at hand, their finding says more than the coverage of prices.
+    is_named = doubtful is not None and doubtful.unpriced > 0
+    found += [*_of_coverage([each for each in covered if not (is_named and each.name == "Price")])]
+    found += _of_doubts(doubtful)
     if unknown:
         found.append(
             Finding(
@@ -250,17 +441,115 @@ def findings(
     return sorted(found, key=lambda each: each.severity != "bad")
 
 
-def _freshness(store: Store) -> list[Finding]:
-    age = _now() - store.as_of
-    if store.is_demo or age <= LATE_AFTER:
+def _freshness(store: Store, timing: Schedule) -> list[Finding]:
+    if store.is_demo:
+        return []
+    now = _now()
+    age = now - store.as_of
+    if timing.last_success is not None and timing.is_overdue(now):
+        usual = f"; they usually come every {_span(timing.interval)}" if timing.interval else ""
+        return [
+            Finding(
+                "bad",
+                f"The sync is overdue: the last good run ended {_span(now - timing.last_success)} ago{usual}",
+                "Run tracehouse sync by hand to see why; then look at what should start it: cron, systemd, --every",
+            )
+        ]
+    if timing.last_success is None and age > LATE_AFTER:
+        return [
+            Finding(
+                "bad",
+                f"The data ends {_span(age)} ago, and no run is known on this machine",
+                "Run tracehouse sync, and schedule it: tracehouse sync --every 10m, or a cron line",
+            )
+        ]
+    if timing.last_success is not None and timing.last_success - store.as_of > LATE_AFTER:
+        return [
+            Finding(
+                "worth knowing",
+                f"The sync runs, but nothing new has come since {_span(age)}",
+                "Look whether the application still sends traces to this project",
+            )
+        ]
+    return []
+
+
+def _of_comparison(store: Store, compared: pl.DataFrame | None) -> list[Finding]:
+    if compared is None or store.is_demo:
+        return []
+    if compared.is_empty():
+        return [
+            Finding(
+                "worth knowing",
+                "The warehouse was never compared with the server's own counts",
+                "Run tracehouse reconcile, once a day from cron",
+            )
+        ]
+    wrong = compared.filter(pl.col("state") == "differs")
+    if wrong.is_empty():
+        return []
+    first = wrong.row(0, named=True)
+    return [
+        Finding(
+            "bad",
+            f"{_many(wrong.height, 'day')} of {compared.height:,} differ from the server without a known reason, "
+            f"last {first['day']}: {count(first['warehouse_count'])} rows here, {count(first['server_count'])} there",
+            f"Run tracehouse sync --since {min(wrong['day'].to_list())}, then tracehouse reconcile",
+        )
+    ]
+
+
+def _of_disk(room: pl.DataFrame | None) -> list[Finding]:
+    if room is None:
+        return []
+    sizes = dict(room.select("what", "size_mb").iter_rows())
+    free, snapshot = sizes.get("Free on this disk"), sizes.get("Snapshot that is read")
+    if free is None or snapshot is None or free >= max(FREE_MB, 2 * snapshot):
         return []
     return [
         Finding(
             "bad",
-            f"The data ends {duration_ms(age / timedelta(milliseconds=1))} ago",
-            "Run tracehouse sync, and schedule it: tracehouse sync --every 10m, or a cron line",
+            f"{free / 1000:.1f} GB are free on this disk, and a run needs {max(FREE_MB, 2 * snapshot) / 1000:.1f} GB",
+            "Make room, lower [sync] landing_gigabytes, or move TRACEHOUSE_HOME",
         )
     ]
+
+
+def _of_doubts(doubtful: Doubts | None) -> list[Finding]:
+    if doubtful is None:
+        return []
+    found = []
+    if doubtful.doubtful:
+        found.append(
+            Finding(
+                "worth knowing",
+                f"{count(doubtful.doubtful)} of {count(doubtful.calls)} model calls report a usage that can't be right",
+                "Their tokens and cost are taken as reported; filter by usage_source=doubtful, and fix what sends them",
+            )
+        )
+    if doubtful.unpriced > (1 - PRICED_ENOUGH) * doubtful.calls:
+        more = doubtful.unpriced_model_count - len(doubtful.unpriced_models[:NAMED])
+        names = ", ".join(doubtful.unpriced_models[:NAMED]) + (f" and {more} more" if more > 0 else "")
+        found.append(
+            Finding(
+                "bad" if doubtful.unpriced > (1 - PRICED_TOO_LITTLE) * doubtful.calls else "worth knowing",
+                f"{count(doubtful.unpriced)} of {count(doubtful.calls)} model calls have no price: {names}",
+                "Name their price with [[price]] in tracehouse.toml; until then they are in no cost",
+            )
+        )
+    if doubtful.cut:
+        found.append(
+            Finding(
+                "worth knowing",
+                f"Input or output of {_many(doubtful.cut, 'observation')} was cut before it was stored",
+                "Raise [sync] max_payload_kb and run tracehouse sync --full to have them whole",
+            )
+        )
+    return found
+
+
+def _span(length: timedelta) -> str:
+    return duration_ms(max(0.0, length / timedelta(milliseconds=1)))
 
 
 def _of_runs(last_runs: pl.DataFrame) -> list[Finding]:
@@ -317,6 +606,26 @@ def age(store: Store) -> tuple[str, str]:
     if store.is_demo:
         return "—", "made-up data"
     return duration_ms(max(0.0, (_now() - store.as_of) / timedelta(milliseconds=1))), "ago"
+
+
+def usual(timing: Schedule) -> str:
+    """How often runs usually come, in words; empty where no schedule is known."""
+    return "" if timing.interval is None else f"usually every {_span(timing.interval)}"
+
+
+def ago(timing: Schedule) -> str:
+    """What the time since the last good run means: "ago", and how often runs usually come."""
+    return "; ".join(text for text in ("ago" if timing.last_success else "", usual(timing)) if text)
+
+
+def since_success(timing: Schedule) -> str:
+    """How long ago the last good run ended; an em dash when none is known."""
+    return "—" if timing.last_success is None else _span(_now() - timing.last_success)
+
+
+def agreeing(compared: pl.DataFrame) -> str:
+    """Days that agree with the server, of those looked at; an em dash when none was."""
+    return "—" if compared.is_empty() else f"{(compared['state'] == 'agrees').sum():,} of {compared.height:,}"
 
 
 def last_status(runs_frame: pl.DataFrame) -> str:

@@ -141,6 +141,29 @@ def run_over_values(
     return _answer(store, "selected", text, parameters, name, values), parts.is_partition
 
 
+def run_over_parts(
+    store: Store,
+    filters: Filters,
+    grain: Grain,
+    dimension: str | None,
+    name: str,
+    values: Mapping[str, Any] | None = None,
+    also: Mapping[str, str] | None = None,
+) -> Answer:
+    """``run_over`` with a column ``part`` in ``selected``: the unit's value of a dimension, ``(none)`` without one.
+
+    A unit stands once under each of its values. Without a dimension ``part`` is NULL and a unit stands once.
+    """
+    parameters = Parameters()
+    chosen = [] if dimension is None else [find_dimension(dimension)]
+    parts = split(_selection(filters, grain), chosen, {}, parameters)
+    value = parts.values[0] if parts.values else "null::varchar"
+    text = f"select *, {value} as part from ({parts.sql})"  # noqa: S608 - constants of the layer
+    # The units alone are counted: the join that splits them would be done twice.
+    counted = _selection(filters, grain).sql(parameters)
+    return _answer(store, "selected", text, parameters, name, values, also, counted)
+
+
 def look_up(store: Store, name: str, values: Mapping[str, Any] | None = None) -> Answer:
     """Run ``app/sql/<name>.sql``, which reads what its own parameters say and no filters."""
     text = sql.read(name)
@@ -160,21 +183,22 @@ def _answer(
     name: str,
     values: Mapping[str, Any] | None,
     also: Mapping[str, str] | None = None,
+    counted: str = "",
 ) -> Answer:
     bound = {**parameters.values, **(values or {})}
     more = "".join(f",\n{each} as (\n{query}\n)" for each, query in (also or {}).items())
-    count = f"select count(*) as rows_read from (\n{units}\n)"  # noqa: S608 - constants of the layer
+    count = f"select count(*) as rows_read from (\n{counted or units}\n)"  # noqa: S608 - constants of the layer
     text = (
         f"with {relation} as (\n{units}\n){more}\nselect *, ({count}) as rows_read from (\n{sql.read(name).strip()}\n)"
     )
     frame = store.sql(text, bound)
     # In the same statement, which is planned once; an answer without rows has no place for it.
-    counted = frame if frame.height else store.sql(count, parameters.values)
+    told = frame if frame.height else store.sql(count, parameters.values)
     return Answer(
         frame=frame.drop("rows_read"),
         sql=text,
         parameters=bound,
         snapshot=store.snapshot,
         run_id=store.run_id,
-        rows_read=int(counted["rows_read"][0]),
+        rows_read=int(told["rows_read"][0]),
     )

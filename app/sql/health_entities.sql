@@ -1,4 +1,4 @@
--- Rows and freshness by entity and project. Grain: (project_id, entity). Times UTC; lag_ms is how far the watermark was
+-- Rows and freshness by entity and project; traces and sessions are made of observations and share their watermark. Grain: (project_id, entity). Times UTC; lag_ms is how far the watermark was
 -- behind the end of the data when the snapshot was published.
 with counts as (
     select project_id, 'observations' as entity, count(*) as stored, max(start_time) as newest
@@ -17,5 +17,7 @@ select
     c.project_id, c.entity, c.stored, c.newest, m.watermark, m.family,
     date_diff('millisecond', m.watermark, (select max(as_of) from meta.as_of))::double as lag_ms
 from counts as c
-left join marks as m using (project_id, entity)
+left join marks as m
+    on m.project_id = c.project_id
+    and m.entity = case when c.entity in ('traces', 'sessions') then 'observations' else c.entity end
 order by c.project_id, c.entity

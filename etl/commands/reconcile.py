@@ -28,7 +28,7 @@ def reconcile(settings: Settings, *, since: str | None, as_json: bool) -> int:
     from etl.reconcile import reconcile as compare  # noqa: PLC0415 - see above
 
     now = datetime.now(UTC).replace(tzinfo=None)
-    found = compare(settings, since=parse_moment(since, now) if since else None)
+    found = compare(settings, since=parse_moment(since, now) if since else None, now=now)
     click.echo(json.dumps(found.to_json()) if as_json else _words(found))
     return 0 if found.matches else EXIT_SUSPICIOUS
 

@@ -36,3 +36,17 @@ create table if not exists missing (
     missed_at text not null,
     primary key (project_id, entity, trace_id, row_id)
 );
+create table if not exists reconciled (
+    project_id text not null,
+    day text not null,
+    server_count integer not null,
+    warehouse_count integer not null,
+    server_cost_usd real,
+    warehouse_cost_usd real not null,
+    matches integer not null,
+    is_explained integer not null,
+    reasons text not null,
+    compared_at text not null,
+    snapshot integer not null,
+    primary key (project_id, day)
+);

@@ -14,6 +14,7 @@ from app.analysis import health
 from app.metrics.filters import Filters
 from app.metrics.windows import Window
 from app.store import Store
+from etl.settings import load_settings
 
 NOW = datetime(2026, 10, 26, 12)
 ALL = Filters(Window(NOW - timedelta(days=10), NOW + timedelta(days=1)))
@@ -146,3 +147,133 @@ def test_sizes_and_ages(tmp_path: Path, make_store: Callable[..., Store]) -> Non
     assert health.age(store)[1] == "ago"
     store.is_demo = True
     assert health.age(store) == ("—", "made-up data")
+
+
+def add_runs(path: Path, *runs: tuple[str, str]) -> None:
+    """Runs that took a minute, by start and status."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("delete from runs")
+        for number, (started, status) in enumerate(runs):
+            finished = (datetime.fromisoformat(started) + timedelta(minutes=1)).isoformat()
+            connection.execute(
+                "insert into runs (run_id, started, finished, status) values (?, ?, ?, ?)",
+                (f"r{number}", started, finished, status),
+            )
+
+
+def findings_at(store: Store, state: Path, now: datetime, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(health, "_now", lambda: now)
+    found = health.findings(
+        store,
+        last_runs=health.runs(state, UTC),
+        covered=[],
+        set_aside=0,
+        unknown=0,
+        timing=health.schedule(state),
+    )
+    return " | ".join(f"{each.severity}: {each.finding}" for each in found)
+
+
+def test_a_schedule_is_learned_and_a_dead_sync_seen(
+    make_store: Callable[..., Store], state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_store()
+    add_runs(state, *((f"2026-10-26T1{hour}:00:00", "unchanged") for hour in range(6)))
+    timing = health.schedule(state)
+    assert timing.interval == timedelta(hours=1)
+    assert timing.last_success == datetime(2026, 10, 26, 15, 1)
+    assert health.usual(timing) == "usually every 1 h 00 m"
+    said = findings_at(store, state, datetime(2026, 10, 26, 17), monkeypatch)
+    assert "overdue" not in said
+    said = findings_at(store, state, datetime(2026, 10, 26, 19), monkeypatch)
+    assert "bad: The sync is overdue: the last good run ended 3 h 59 m ago; they usually come every 1 h 00 m" in said
+
+
+def test_runs_that_fail_do_not_hide_a_dead_sync(
+    make_store: Callable[..., Store], state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = [(f"2026-10-25T{hour}:00:00", "done") for hour in range(10, 14)]
+    bad = [(f"2026-10-26T{hour}:00:00", "failed") for hour in range(10, 14)]
+    add_runs(state, *good, *bad)
+    said = findings_at(make_store(), state, datetime(2026, 10, 26, 14), monkeypatch)
+    assert "overdue" in said
+    assert "The last run failed" in said
+
+
+def test_a_quiet_site_is_not_a_dead_sync(
+    make_store: Callable[..., Store], state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_store()
+    later = store.as_of + timedelta(days=3)
+    add_runs(state, *(((later + timedelta(hours=n)).isoformat(), "unchanged") for n in range(5)))
+    said = findings_at(store, state, later + timedelta(hours=5), monkeypatch)
+    assert "overdue" not in said
+    assert "worth knowing: The sync runs, but nothing new has come since 3 d 05 h" in said
+
+
+def test_without_any_run_only_old_data_tells(
+    make_store: Callable[..., Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, nowhere = make_store(), tmp_path / "state.db"
+    assert findings_at(store, nowhere, store.as_of + timedelta(hours=23), monkeypatch) == ""
+    said = findings_at(store, nowhere, store.as_of + timedelta(days=2), monkeypatch)
+    assert said == "bad: The data ends 2 d 00 h ago, and no run is known on this machine"
+
+
+def test_days_against_the_server(make_store: Callable[..., Store], state: Path) -> None:
+    assert health.reconciled(state, UTC).is_empty()
+    days = [("2026-10-24", 1, 0, "[]"), ("2026-10-25", 0, 1, '["late"]'), ("2026-10-26", 0, 0, '["missing", "gone"]')]
+    with closing(sqlite3.connect(state)) as connection, connection:
+        for day, matches, is_explained, reasons in days:
+            values = ("p", day, 10, 9, None, 0.5, matches, is_explained, reasons, "2026-10-26T12:00:00", 3)
+            connection.execute(f"insert into reconciled values ({', '.join('?' * len(values))})", values)
+    frame = health.reconciled(state, UTC)
+    assert frame["state"].to_list() == ["differs", "explained", "agrees"]
+    assert frame["reasons"][0] == "missing; gone"
+    assert health.agreeing(frame) == "1 of 3"
+    assert health.reconciled_words(frame, UTC).startswith(
+        "1 of 3 days agree with the server, 1 differ for a known reason, 1 differ without a known reason, looked at on"
+    )
+    store = make_store()
+    found = health.findings(
+        store, last_runs=health.runs(state, UTC), covered=[], set_aside=0, unknown=0, compared=frame
+    )
+    [finding] = [each for each in found if "without a known reason" in each.finding]
+    assert finding.severity == "bad"
+    assert "--since 2026-10-26" in finding.remedy
+
+
+def test_doubts_are_counted_with_their_models(make_store: Callable[..., Store]) -> None:
+    calls = [
+        {
+            "trace_id": f"t{n}",
+            "observation_id": f"o{n}",
+            "start_time": NOW - timedelta(hours=1),
+            "type": "GENERATION",
+            "model": "gpt-x" if n < 3 else "gpt-4o",
+            "usage_source": "doubtful" if n == 5 else "reported",
+            "cost_source": None if n < 3 else "langfuse",
+        }
+        for n in range(10)
+    ]
+    store = make_store(observations=calls)
+    found = health.doubts(store, ALL)
+    assert (found.calls, found.doubtful, found.unpriced, found.unpriced_models) == (10, 1, 3, ("gpt-x",))
+    assert found.cut is None
+    said = health.findings(
+        store, last_runs=health.runs(Path("/nowhere"), UTC), covered=[], set_aside=0, unknown=0, doubtful=found
+    )
+    text = " | ".join(f"{each.severity}: {each.finding}" for each in said)
+    assert "bad: 3 of 10 model calls have no price: gpt-x" in text
+    assert "1 of 10 model calls report a usage that can't be right" in text
+
+
+def test_room_on_the_disk(tmp_path: Path) -> None:
+    (tmp_path / "warehouse" / "snapshots").mkdir(parents=True)
+    (tmp_path / "landing").mkdir()
+    (tmp_path / "landing" / "page.json").write_bytes(b"x" * 3_000_000)
+    frame = health.disk(load_settings({"TRACEHOUSE_HOME": str(tmp_path)}, tmp_path))
+    sizes = dict(frame.select("what", "size_mb").iter_rows())
+    assert sizes["Landed pages"] == 3.0
+    assert sizes["Free on this disk"] > 0
+    assert "Snapshot that is read" not in sizes

@@ -31,6 +31,7 @@ PAGES = (
     "trace",
     "errors",
     "performance",
+    "quality",
     "experiments",
     "data_health",
 )

@@ -38,6 +38,7 @@ PAGES = (
     "trace",
     "errors",
     "performance",
+    "quality",
     "experiments",
     "data_health",
 )

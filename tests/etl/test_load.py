@@ -525,3 +525,22 @@ def test_mending_a_page_changes_nothing_that_is_whole(text: str) -> None:
     assert mended == "".join(
         "\ufffd" if "\ud800" <= letter <= "\udfff" else letter for letter in text if letter != "\0"
     )
+
+
+def test_cut_payloads_are_counted_and_those_replaced_leave_the_count(
+    raw: duckdb.DuckDBPyConnection, land: Land
+) -> None:
+    long, short = "x" * 3000, "short"
+    two = {"id": "2", "traceId": "other"}
+    first = [version("a", 1, input=long), version("b", 1, input=short, output=long, **two)]
+    load(raw, land("observations", first), max_payload_kb=1)
+    counted = "select project_id, observation_count from meta.cut_payloads"
+    assert raw.execute(counted).fetchall() == [("proj", 2)]
+    load(raw, land("observations", first), max_payload_kb=1)
+    assert raw.execute(counted).fetchall() == [("proj", 2)]
+    load(raw, land("observations", [version("a", 2, input=short)]), max_payload_kb=1)
+    assert raw.execute(counted).fetchall() == [("proj", 1)]
+    load(raw, land("observations", [version("a", 3, output=long)]), max_payload_kb=1)
+    assert raw.execute(counted).fetchall() == [("proj", 2)]
+    stored = "select count(*) from raw.observations where input like '%[cut from%' or output like '%[cut from%'"
+    assert raw.execute(stored).fetchall() == [(2,)]

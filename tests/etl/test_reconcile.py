@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ from etl.sandbox.sandbox import PUBLIC_KEY, SECRET_KEY, Sandbox
 from etl.sandbox.server import serving
 from etl.sandbox.tiny import END, HOUR, tiny_world
 from etl.settings import Settings, load_settings
+from etl.state import State
+from etl.status import read_status
 
 NOW = datetime.fromtimestamp(END / 1000, UTC).replace(tzinfo=None) + timedelta(hours=2)
 SINCE = NOW - timedelta(days=400)
@@ -151,3 +154,23 @@ def test_a_month_costs_one_request_of_the_metrics_budget(site: Site) -> None:
     reconcile(site.settings, since=None)
     asked = [seen for seen in site.sandbox.seen if seen.path == "/v2/metrics"][before:]
     assert len(asked) == 2  # one of them finds out which generation this is
+
+
+def test_the_days_are_remembered_and_looked_at_again(site: Site) -> None:
+    site.sync()
+    found = reconcile(site.settings, since=SINCE, now=NOW)
+    with contextlib.closing(State(site.settings.state_path)) as state:
+        kept = state.reconciled()
+    assert {(row["project_id"], row["day"]) for row in kept} == {
+        (day.project_id, day.day.isoformat()) for day in found.days
+    }
+    assert {row["compared_at"] for row in kept} == {NOW.isoformat()}
+    later = NOW + timedelta(hours=1)
+    reconcile(site.settings, since=SINCE, now=later)
+    with contextlib.closing(State(site.settings.state_path)) as state:
+        assert {row["compared_at"] for row in state.reconciled()} == {later.isoformat()}
+        assert len(state.reconciled()) == len(kept)
+    status = read_status(site.settings, now=later)
+    assert status.reconciled is not None
+    assert status.reconciled.days == len(kept)
+    assert status.reconciled.compared_at == later
