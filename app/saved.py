@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
+import tomllib
 from pathlib import Path
 
 from app.analysis.experiments import Experiment, from_settings
 from etl.errors import ConfigError
-from etl.settings import Definitions, ExperimentSettings, Settings
+from etl.settings import Definitions, ExperimentSettings, OutcomeSettings, Settings
 
 FILE = "saved.toml"
 
@@ -34,6 +36,37 @@ def save_experiment(settings: Settings, experiment: Experiment, name: str) -> Pa
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} can't be written: {error}", hint="Check the folder and its permissions") from error
     return path
+
+
+def save_outcome(settings: Settings, outcome: OutcomeSettings) -> Path:
+    """Keep these rules for how sessions end, in place of those saved before; the place that was written.
+
+    The next sync recomputes all of history by them.
+
+    Raises:
+        ConfigError: the file that people write by hand has rules of its own, which win; or the file can't be written.
+    """
+    written = outcome_table(outcome)
+    if settings.config_path is not None and "outcome" in tomllib.loads(settings.config_path.read_text("utf-8")):
+        raise ConfigError(
+            f"{settings.config_path} has an [outcome] table, which wins over what pages save",
+            hint="Change it there",
+        )
+    path = settings.home / FILE
+    try:
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        rest = re.sub(r"(?ms)^\[outcome\]\s*$.*?(?=^\[|\Z)", "", before).strip()
+        replace_whole(path, f"{rest}\n\n{written}".lstrip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} can't be written: {error}", hint="Check the folder and its permissions") from error
+    return path
+
+
+def outcome_table(outcome: OutcomeSettings) -> str:
+    """The rules as an ``[outcome]`` table of the configuration: those that differ from the defaults."""
+    plain = OutcomeSettings()
+    lines = [f"{key} = {toml_value(value)}" for key, value in vars(outcome).items() if value != getattr(plain, key)]
+    return "\n".join(["[outcome]", *lines]) + "\n"
 
 
 def table(experiment: Experiment, name: str) -> str:

@@ -1,9 +1,10 @@
 """Reads a TOML file into frozen dataclasses and names every mistake with file, line, key, value and nearest name.
 
 Knows nothing of what the settings mean: the dataclasses' annotations are the schema. Supported annotations are
-bool, int, float, str, ``float | None``, ``tuple[str, ...]``, a dataclass (a table), ``tuple[Dataclass, ...]`` (an
-array of tables) and ``Mapping[str, Dataclass]`` (named tables). A field's metadata may carry a ``minimum``, and that of
-a list its ``choices``, or the ``form`` of each entry (a regular expression) with an ``example``.
+bool, int, float, str, ``float | None``, ``tuple[str, ...]``, ``Mapping[str, str]``, a dataclass (a table),
+``tuple[Dataclass, ...]`` (an array of tables) and ``Mapping[str, Dataclass]`` (named tables). A field's metadata may
+carry a ``minimum``, and that of a list its ``choices``, or the ``form`` of each entry (a regular expression) with an
+``example``.
 """
 
 from __future__ import annotations
@@ -140,7 +141,10 @@ def _value(kind: Any, raw: Any, source: _Source, section: str, key: str, nth: in
         )
     if origin is tuple and arguments[0] is str and isinstance(raw, list) and all(isinstance(x, str) for x in raw):
         return tuple(raw)
-    if origin is Mapping and isinstance(raw, dict) and all(isinstance(item, dict) for item in raw.values()):
+    if origin is Mapping and arguments[1] is str:
+        if isinstance(raw, dict) and all(isinstance(item, str) for item in raw.values()):
+            return dict(raw)
+    elif origin is Mapping and isinstance(raw, dict) and all(isinstance(item, dict) for item in raw.values()):
         return {name: _build(arguments[1], item, source, f"{inner}.{name}") for name, item in raw.items()}
     plain = arguments[0] if type(None) in arguments else kind
     if plain is float and isinstance(raw, int | float) and not isinstance(raw, bool):
@@ -163,6 +167,8 @@ def _name(kind: Any) -> str:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is tuple:
         return "a list of tables" if is_dataclass(arguments[0]) else "a list of texts"
+    if origin is Mapping and arguments[1] is str:
+        return "a table of texts"
     if origin is Mapping or is_dataclass(kind):
         return "a table"
     plain = arguments[0] if type(None) in arguments else kind

@@ -24,6 +24,7 @@ DEFAULT_BASE_URL = "https://cloud.langfuse.com"
 
 REDACT_PATTERNS = ("api_key", "email", "iban", "card", "cnpj", "cpf", "phone", "ip")
 REDACT_IDS = ("user_id", "session_id", "author_id")
+STEP = r"trace_name|root_observation|root|observation|tag:.+|metadata\..+"
 REDACT_PATH = r"(input|output|metadata)(\.[A-Za-z0-9_-]+)+"
 
 
@@ -95,9 +96,15 @@ class OutcomeSettings:
 
 @dataclass(frozen=True)
 class FlowSettings:
-    """Which field names a step of a conversation: ``[flow]``."""
+    """Which field names a step of a conversation, and how names are cleaned: ``[flow]``.
 
-    step: str = "trace_name"
+    Patterns have ``*`` for any text and ``?`` for one letter; of ``rename`` the first that fits counts.
+    """
+
+    step: str = "trace_name"  # trace_name, root_observation, tag:<family> or metadata.<key>
+    rename: Mapping[str, str] = field(default_factory=dict)  # pattern to name
+    ignore: tuple[str, ...] = ()  # patterns of steps that are left out, by their old or their new name
+    fold_repeats: bool = True  # a step repeated at once stands once, as "search x3"
     handoff_cost_usd: float = at_least(0, 0.0)  # what a person costs who takes a conversation over; 0: not said
 
 
@@ -328,6 +335,7 @@ def load_settings(environ: Mapping[str, str], cwd: Path) -> Settings:
     _check_optional(definitions.sync.optional, config_path)
     for funnel in definitions.funnel:
         _check_funnel(funnel, config_path)
+    _check_step(definitions.flow.step, config_path)
     return Settings(
         home=home,
         warehouse=_absolute(warehouse_address, cwd),
@@ -390,6 +398,14 @@ def _check_funnel(funnel: FunnelSettings, config_path: Path | None) -> None:
     if matching_nothing is not None:
         raise ConfigError(
             f"{place} step {matching_nothing!r} matches nothing", hint='Name observations, e.g. match = ["plan*"]'
+        )
+
+
+def _check_step(step: str, config_path: Path | None) -> None:
+    if not re.fullmatch(STEP, step):
+        raise ConfigError(
+            f"{config_path}: [flow] step is {step!r}, which names no step",
+            hint="Choose trace_name, root_observation, tag:<family> or metadata.<key>",
         )
 
 

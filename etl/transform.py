@@ -21,12 +21,14 @@ from typing import Any, Literal
 
 import duckdb
 
+from etl import topics
 from etl.errors import ConfigError
 from etl.prices import list_version, store_prices
 from etl.redaction import PATTERNS
 from etl.settings import Definitions
+from etl.warehouse.outcomes import scale_values, settings_values
 
-Kind = Literal["script", "settings", "view", "temp", "prices", "mart"]
+Kind = Literal["script", "settings", "view", "temp", "prices", "topics", "mart"]
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,9 @@ class Model:
     Attributes:
         path: file below ``etl/models``, without ``.sql``.
         kind: script = run as it is; settings = a table of this run, with bound values; temp = a table of this run;
-            prices = the same, after which unit prices are looked up; view = a view of the warehouse; mart = rows of a
-            mart, which replace those whose key is in ``scope`` (without a scope: all).
+            prices = the same, after which unit prices are looked up; topics = the same, after which topics are fitted
+            where that is due; view = a view of the warehouse; mart = rows of a mart, which replace those whose key is
+            in ``scope`` (without a scope: all).
         scope: the table of this run that names the keys to replace.
     """
 
@@ -69,11 +72,15 @@ BASE = (
     Model("seeds/macros", "script"),
     Model("seeds/error_macros", "script"),
     Model("seeds/count_macros", "script"),
+    Model("seeds/message_macros", "script"),
+    Model("seeds/topic_macros", "script"),
+    Model("seeds/int_stop_words", "temp"),
     Model("seeds/usage_keys", "temp"),
     Model("seeds/int_settings", "settings"),
     Model("seeds/int_score_settings", "settings"),
     Model("seeds/int_price_overrides", "settings"),
     Model("seeds/int_recording_projects", "settings"),
+    Model("seeds/int_step_rules", "settings"),
     Model("staging/stg_observations", "view"),
     Model("staging/stg_scores", "view"),
     Model("intermediate/int_score_scales", "temp"),
@@ -84,12 +91,36 @@ BASE = (
 CHANGED = "changed: "
 """How the reason begins when rules are others than those that the marts were built by."""
 
+TOPIC_RULES = ("topic_macros", "int_stop_words")
+"""The seeds by which words are told from one another: others make other topics."""
+
 COMPARED = ("observations", "traces", "sessions")
 """The marts whose rows are compared then, with how they read before."""
 
 EVERYTHING = Model("seeds/everything", "script")
 TOUCHED = Model("seeds/touched", "script")
 """What is in scope: all of it, or what the load left behind."""
+
+SESSION_MODELS = (
+    Model("intermediate/int_session_traces", "temp"),
+    Model("intermediate/int_questions", "temp"),
+    Model("intermediate/int_user_messages", "temp"),
+    Model("intermediate/int_session_texts", "topics"),
+    Model("intermediate/int_session_terms", "temp"),
+    Model("intermediate/int_session_topics", "temp"),
+    Model("intermediate/int_session_satisfaction", "temp"),
+    Model("intermediate/int_escalation_names", "temp"),
+    Model("intermediate/int_signals", "temp"),
+    Model("intermediate/int_unanswered_sessions", "temp"),
+    Model("intermediate/int_endings", "temp"),
+    Model("intermediate/int_outcomes", "temp"),
+    Model("intermediate/int_step_names", "temp"),
+    Model("intermediate/int_paths", "temp"),
+    Model("marts/sessions", "mart", "int_touched_sessions"),
+    Model("marts/topics", "mart"),
+    Model("marts/session_topics", "mart", "int_touched_sessions"),
+)
+"""What is made of the touched sessions, once the traces and scores are modelled."""
 
 MODELS = (
     Model("intermediate/int_touched", "temp"),
@@ -117,20 +148,11 @@ MODELS = (
     Model("marts/traces", "mart", "int_touched"),
     Model("intermediate/int_touched_scores", "temp"),
     Model("marts/scores", "mart", "int_touched_scores"),
-    Model("intermediate/int_session_traces", "temp"),
-    Model("intermediate/int_user_messages", "temp"),
-    Model("intermediate/int_session_satisfaction", "temp"),
-    Model("intermediate/int_escalation_names", "temp"),
-    Model("intermediate/int_signals", "temp"),
-    Model("intermediate/int_unanswered_sessions", "temp"),
-    Model("intermediate/int_paths", "temp"),
-    Model("marts/sessions", "mart", "int_touched_sessions"),
+    *SESSION_MODELS,
     Model("intermediate/int_error_origins", "temp"),
     Model("intermediate/int_error_pace", "temp"),
     Model("intermediate/int_error_silences", "temp"),
     Model("marts/error_groups", "mart"),
-    Model("marts/topics", "mart"),
-    Model("marts/session_topics", "mart"),
     Model("marts/payloads", "view"),
 )
 """Every other model, each after those it reads."""
@@ -192,6 +214,7 @@ def transform(
     run.scope(report)
     for model in MODELS:
         run.build(model, as_of, report)
+    run.place_anew(as_of, report)
     if report.reason.startswith(CHANGED):
         report.changed = run.changed_rows()
     run.remember()
@@ -218,6 +241,8 @@ class _Run:
         self._connection = connection
         self._definitions = definitions
         self._facts: dict[str, str] = {}
+        self._is_fitted = False
+        self._is_second_pass = False
 
     def build(self, model: Model, as_of: datetime, report: TransformReport) -> None:
         """Run one model as its kind says."""
@@ -227,39 +252,54 @@ class _Run:
         elif model.kind == "view":
             self._connection.execute(f"create or replace view {model.name} as {model.text}")
         elif model.kind == "mart":
-            report.rows[model.name] = self._replace_rows(model, is_full=report.is_full)
+            report.rows[model.name] = self._replace_rows(model, is_full=report.is_full and not self._is_second_pass)
         else:
             values = self._settings(model, as_of) if model.kind == "settings" else None
             self._connection.execute(f"create or replace temp table {model.name} as {model.text}", values)
         if model.kind == "prices":
             store_prices(self._connection, self._definitions.price)
+        if model.kind == "topics" and self._knows_all_sessions(report):
+            self._fit_topics(as_of)
         report.seconds[model.path] = time.perf_counter() - started
 
+    def _knows_all_sessions(self, report: TransformReport) -> bool:
+        return report.is_full or self._is_second_pass
+
+    def _fit_topics(self, as_of: datetime) -> None:
+        if self._is_second_pass or topics.is_outgrown(self._connection, self._topic_rules()):
+            topics.fit(self._connection, self._topic_rules(), as_of)
+            self._is_fitted = True
+
+    def place_anew(self, as_of: datetime, report: TransformReport) -> None:
+        """Fit topics on all sessions where what was modelled shows that it is due, and model the sessions again."""
+        if not self._is_fitted and topics.is_outdated(self._connection, self._topic_rules(), as_of):
+            self._is_second_pass = True
+            every = "select project_id, session_id from marts.sessions"
+            self._connection.execute(f"create or replace temp table int_touched_sessions as {every}")
+            for model in SESSION_MODELS:
+                self.build(model, as_of, report)
+        if self._is_fitted:
+            topics.note_standing(self._connection, as_of)
+
+    def _topic_rules(self) -> str:
+        words = [(files("etl.models") / "seeds" / f"{name}.sql").read_text(encoding="utf-8") for name in TOPIC_RULES]
+        return topics.rules_digest(*words, self._redaction_digest())
+
     def _settings(self, model: Model, as_of: datetime) -> dict[str, Any]:
-        outcome = self._definitions.outcome
-        scales = self._definitions.score
+        flow = self._definitions.flow
         if model.path.endswith("int_score_settings"):
-            return {
-                "names": list(scales),
-                "minimums": [scale.minimum for scale in scales.values()],
-                "maximums": [scale.maximum for scale in scales.values()],
-            }
+            return scale_values(self._definitions)
         if model.path.endswith("int_price_overrides"):
             return {"models": [price.model for price in self._definitions.price]}
         if model.path.endswith("int_recording_projects"):
             return {"projects": self._recording_projects()}
-        self._check_pattern(outcome.escalation_pattern)
-        return {
-            "as_of": as_of,
-            "resolved_score": outcome.resolved_score,
-            "satisfaction_score": outcome.satisfaction_score,
-            "satisfied_from_of_5": outcome.satisfied_from_of_5,
-            "satisfied_from_of_1": outcome.satisfied_from_of_1,
-            "resolved_tag": outcome.resolved_tag,
-            "escalation_pattern": outcome.escalation_pattern,
-            "open_minutes": outcome.open_minutes,
-            "step": self._definitions.flow.step,
-        }
+        if model.path.endswith("int_step_rules"):
+            return {
+                "patterns": [*flow.rename, *flow.ignore],
+                "names": [*flow.rename.values(), *(None for _ in flow.ignore)],
+            }
+        self._check_pattern(self._definitions.outcome.escalation_pattern)
+        return settings_values(self._definitions, as_of)
 
     def _check_pattern(self, pattern: str) -> None:
         try:
@@ -325,14 +365,15 @@ class _Run:
             "[outcome]": _digest(definitions.outcome),
             "[flow]": _digest(replace(definitions.flow, handoff_cost_usd=0.0)),  # no mart depends on it
             "[[price]]": _digest(definitions.price),
-            "[redact]": _digest(
-                [(name, PATTERNS[name]) for name in definitions.redact.patterns],
-                definitions.redact.paths,
-                definitions.redact.hash_ids,
-                sorted(definitions.redact.own.items()),
-            ),
+            "[redact]": self._redaction_digest(),
+            "topics": self._topic_rules(),
             "[score]": _digest(sorted(definitions.score.items())),
         }
+
+    def _redaction_digest(self) -> str:
+        redact = self._definitions.redact
+        patterns = [(name, PATTERNS[name]) for name in redact.patterns]
+        return _digest(patterns, redact.paths, redact.hash_ids, sorted(redact.own.items()))
 
     def _replace_rows(self, model: Model, *, is_full: bool) -> int:
         """Delete what is in scope, insert what the model says. The model may read the mart it fills."""

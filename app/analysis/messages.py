@@ -1,9 +1,10 @@
 """Reads who said what from a payload, whatever client library wrote it.
 
 Payloads are text as received: JSON of OpenAI chat and responses calls, Anthropic blocks, LangChain and LangGraph
-threads, pydantic-ai parts, the SDK's ``{"args", "kwargs"}``, bare dictionaries with a question, plain strings, Python
-reprs, and JSON that was cut off. What isn't recognised is returned as text: nothing is dropped silently but reasoning
-items and tool definitions. Media are listed by type, never loaded. The text is untrusted: show it as text.
+threads, pydantic-ai parts, Gemini contents, the SDK's ``{"args", "kwargs"}``, bare dictionaries with a question, plain
+strings, Python reprs, and JSON that was cut off (``loose_messages``). What isn't recognised is returned as text:
+nothing is dropped silently but reasoning items and tool definitions. Media are listed by type, never loaded. The text
+is untrusted: show it as text.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from app.analysis.loose_messages import from_cut_thread, from_literal, from_repr
 
 Role = Literal["user", "assistant", "system", "tool"]
 
@@ -33,8 +36,12 @@ ROLES: Mapping[str, Role] = {
     "function": "tool",
     "functionmessage": "tool",
 }
-USER_KEYS = ("query", "question", "message", "user_message", "user_input", "prompt", "input", "content", "text")
+USER_KEYS = (
+    *("query", "question", "message", "user_message", "user_input", "user_query", "chatInput"),
+    *("prompt", "input", "content", "text"),
+)
 ANSWER_KEYS = ("answer", "response", "output", "result", "completion", "message", "content", "text", "output_text")
+PROMPT_PARTS: Mapping[str, Role] = {"system-prompt": "system", "user-prompt": "user", "retry-prompt": "tool"}
 HISTORY_KEYS = ("history", "chat_history", "messages_history")
 MESSAGE_KEYS = frozenset({"content", "parts", "tool_calls", "function_call", "audio"})
 SKIPPED_PARTS = frozenset({"reasoning", "thinking", "redacted_thinking"})
@@ -134,7 +141,22 @@ def _from_value(value: Any, role: Role) -> list[Message]:
         return _from_mapping(value, role)
     if isinstance(value, list):
         return _from_list(value, role)
+    if isinstance(value, str):
+        return _from_text(value, role)
     return [_message(role, value)] if value is not None else []
+
+
+def _from_text(text: str, role: Role) -> list[Message]:
+    """A text, or what is written into it: a thread as JSON or as Python prints it, whole or cut off, or a repr."""
+    if text.lstrip()[:1] in ("{", "[") and not text.lstrip().startswith("[ChatMessage("):
+        inner = _parsed(text)
+        inner = from_literal(text) if isinstance(inner, str) else inner
+        if _is_thread(inner) or (isinstance(inner, Mapping) and isinstance(inner.get("messages"), list)):
+            return _from_value(inner, role)
+        said = from_cut_thread(text) if inner is None else []
+    else:
+        said = from_repr(text)
+    return [_message(ROLES.get(speaker, role), words) for speaker, words in said] or [_message(role, text)]
 
 
 def _from_list(items: Sequence[Any], role: Role) -> list[Message]:
@@ -142,7 +164,7 @@ def _from_list(items: Sequence[Any], role: Role) -> list[Message]:
         return [_message(ROLES[items[0].lower()], items[1])]
     if items and all(_is_part(item) for item in items):
         return _with_parts(role, items)
-    if all(isinstance(item, str | list) or _is_message(item) for item in items):
+    if all(isinstance(item, str | list) or _is_message(item) or _is_command(item) for item in items):
         return [message for item in items for message in _from_value(item, role)]
     return [Message(role, _as_json(items))]
 
@@ -152,21 +174,37 @@ def _from_mapping(value: Mapping[str, Any], role: Role) -> list[Message]:
         return _one(value, role)
     if isinstance(value.get("args"), list) and isinstance(value.get("kwargs"), Mapping):
         return _from_call(value["args"], value["kwargs"], role)
-    if isinstance(value.get("choices"), list):
-        choices = [
-            choice.get("message") or choice.get("text") for choice in value["choices"] if isinstance(choice, dict)
-        ]
-        return [message for choice in choices for message in _from_value(choice, "assistant")]
+    if replies := _replies(value):
+        return [message for reply in replies for message in _from_value(reply, "assistant")]
+    if isinstance(value.get("contents"), list):
+        return _from_value(value["contents"], role)
     if isinstance(value.get("messages"), list):
         system = [_message("system", value["system"])] if value.get("system") else []
         return system + _from_value(value["messages"], role)
-    if "resume" in value and "goto" in value:  # LangGraph's command to go on after an interrupt: nobody said anything
-        return []
+    if _is_command(value):  # to go on after an interrupt: nobody said anything but what it adds to the thread
+        return _from_value(value["update"], role) if isinstance(value.get("update"), Mapping) else []
     for key in ANSWER_KEYS if role == "assistant" else USER_KEYS:
         if value.get(key):
             said = _from_value(value[key], role)
             return _history(value) + said
     return [Message(role, _as_json(value))] if value else []
+
+
+def _replies(value: Mapping[str, Any]) -> list[Any]:
+    """What a model answered, of a whole reply: OpenAI's choices, Gemini's candidates, LangChain's generations."""
+    listed = {key: value[key] for key in ("choices", "candidates", "generations") if isinstance(value.get(key), list)}
+    choices = [each for each in listed.get("choices", ()) if isinstance(each, Mapping)]
+    candidates = [each for each in listed.get("candidates", ()) if isinstance(each, Mapping)]
+    return [
+        *(each.get("message") or each.get("text") for each in choices),
+        *(each.get("content") for each in candidates),
+        *listed.get("generations", ()),
+    ]
+
+
+def _is_command(value: Any) -> bool:
+    """LangGraph's command: what to add to the thread, and where to go on."""
+    return isinstance(value, Mapping) and "resume" in value and "goto" in value
 
 
 def _history(value: Mapping[str, Any]) -> list[Message]:
@@ -196,6 +234,8 @@ def _one(value: Mapping[str, Any], role: Role) -> list[Message]:
         return _one({**value["kwargs"], "role": str((value.get("id") or ["ai"])[-1])}, role)
     if kind in SKIPPED_PARTS:
         return []
+    if _is_model_message(value):
+        return _from_model_message(value)
     if kind in TOOL_CALL_PARTS:
         return [Message("assistant", "", (_tool_call(value),))]
     if kind in TOOL_RESULT_PARTS:
@@ -214,6 +254,24 @@ def _one(value: Mapping[str, Any], role: Role) -> list[Message]:
         asked = tuple(_tool_call(call) for call in calls if isinstance(call, Mapping))
         messages[-1:] = [Message(speaker, last.text, (*last.tool_calls, *asked), last.attachments)]
     return messages
+
+
+def _is_model_message(value: Mapping[str, Any]) -> bool:
+    """A message as pydantic-ai stores it: a request or a response, each part of a kind of its own."""
+    return value.get("kind") in ("request", "response") and isinstance(value.get("parts"), list)
+
+
+def _from_model_message(value: Mapping[str, Any]) -> list[Message]:
+    speaker: Role = "assistant" if value["kind"] == "response" else "user"
+    said = []
+    for part in value["parts"]:
+        kind = str(part.get("part_kind", "")) if isinstance(part, Mapping) else ""
+        said += (
+            [_message(PROMPT_PARTS[kind], part.get("content"))]
+            if kind in PROMPT_PARTS
+            else _with_parts(speaker, [part])
+        )
+    return said
 
 
 def _with_parts(role: Role, parts: Sequence[Any]) -> list[Message]:
@@ -299,6 +357,8 @@ def _is_message(value: Any) -> bool:
     if isinstance(value.get("role"), str) and not MESSAGE_KEYS.isdisjoint(value):
         return True
     if value.get("lc") and isinstance(value.get("kwargs"), Mapping):
+        return True
+    if _is_model_message(value):
         return True
     kind = str(value.get("type", "")).lower()
     if kind in TOOL_CALL_PARTS | TOOL_RESULT_PARTS | SKIPPED_PARTS:

@@ -251,7 +251,10 @@ _NAMED = (
     ),
     _column("outcome", "Outcome", "session"),
     _column("outcome_reason", "Reason of the outcome", "session"),
-    Dimension("topic", "Topic", "session", {"session": _TOPIC}),
+    Dimension(
+        "topic", "Topic", "session", {"session": _TOPIC}, description="What users write about: its telling words."
+    ),
+    _column("topic_id", "Topic id", "session"),
     _column("last_step", "Last step", "session"),
     _column("score_name", "Score", "score", column="name"),
     _column("score_source", "Source of the score", "score", column="source"),

@@ -25,6 +25,7 @@ CHANGED: Mapping[str, tuple[str, str]] = {
     "marts.observations": ("project_id, trace_id", "changed_traces"),
     "marts.traces": ("project_id, trace_id", "changed_traces"),
     "marts.sessions": ("project_id, session_id", "changed_sessions"),
+    "marts.session_topics": ("project_id, session_id", "changed_sessions"),
     "marts.scores": ("project_id, score_id", "changed_scores"),
 }
 """Large tables: the key of what is replaced, and the table of ``meta`` that names it; none: the rows name their run.

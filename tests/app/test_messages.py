@@ -88,8 +88,63 @@ USER_CASES: dict[str, tuple[Any, str]] = {
         "Look it up",
     ),
     "gemini parts": ([{"role": "user", "parts": [{"text": "Olá"}]}], "Olá"),
+    "gemini contents": ({"contents": [{"role": "user", "parts": [{"text": "Olá"}]}]}, "Olá"),
+    "pydantic-ai history": (
+        [
+            {
+                "kind": "request",
+                "parts": [
+                    {"part_kind": "system-prompt", "content": "Be brief"},
+                    {"part_kind": "user-prompt", "content": "Cancela o pedido"},
+                ],
+            },
+            {"kind": "response", "parts": [{"part_kind": "text", "content": "Feito."}]},
+        ],
+        "Cancela o pedido",
+    ),
+    "a thread as text in a key": ({"prompt": json.dumps([{"role": "user", "content": "Hi there"}])}, "Hi there"),
+    "n8n": ({"sessionId": "1", "action": "sendMessage", "chatInput": "Onde está?"}, "Onde está?"),
+    "bedrock": ({"messages": [{"role": "user", "content": [{"text": "Hi"}]}], "inferenceConfig": {}}, "Hi"),
+    "an image with words": (
+        [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "image_url", "image_url": {"url": "https://a.example/b.png"}},
+                    {"type": "text", "text": "What is on it?"},
+                ],
+            }
+        ],
+        "What is on it?",
+    ),
     "encoded twice": (json.dumps([{"role": "user", "content": "twice"}]), "twice"),
 }
+
+
+SYSTEM, USER, ASSISTANT = (f"<MessageRole.{role.upper()}: '{role}'>" for role in ("system", "user", "assistant"))
+WHERE = "blocks=[TextBlock(block_type='text', text=\"Where's my order?\")]"
+# No JSON: what stands in the payload as it is.
+LOOSE_CASES = {
+    "llamaindex messages": (
+        f"[ChatMessage(role={SYSTEM}, blocks=[TextBlock(text='Be brief')]), ChatMessage(role={USER}, {WHERE})]",
+        "Where's my order?",
+    ),
+    "llamaindex query": ("QueryBundle(query_str='How do I reset it?', image_path=None)", "How do I reset it?"),
+    "a printed thread": ("[{'role': 'system', 'content': 'x'}, {'role': 'user', 'content': 'Olá'}]", "Olá"),
+    "a thread that was cut off": (
+        '[{"role": "system", "content": "Be brief"}, {"role": "user", "content": "Preciso de \\"ajuda\\" com a enco',
+        'Preciso de "ajuda" com a enco',
+    ),
+    "broken JSON": ('{"question": "cut of', '{"question": "cut of'),
+}
+
+
+@pytest.mark.parametrize("case", LOOSE_CASES)
+def test_the_users_new_message_in_what_is_no_json(case: str) -> None:
+    payload, wanted = LOOSE_CASES[case]
+    got = user_message(payload)
+    assert got is not None
+    assert got.text == wanted
 
 
 @pytest.mark.parametrize("case", USER_CASES)
@@ -130,6 +185,18 @@ ANSWER_CASES: dict[str, tuple[Any, str]] = {
     "content key": ({"content": "ok"}, "ok"),
     "llamaindex stream": ("assistant: Natürlich.", "Natürlich."),
     "llamaindex repr": ("ChatMessage(role=<MessageRole.USER: 'user'>)", "ChatMessage(role=<MessageRole.USER: 'user'>)"),
+    "llamaindex response": (
+        f"ChatResponse(message=ChatMessage(role={ASSISTANT}, blocks=[TextBlock(text='It\\'s shipped.\\nBye')]))",
+        "It's shipped.\nBye",
+    ),
+    "llamaindex query response": ("Response(response='After 30 days.', source_nodes=[])", "After 30 days."),
+    "gemini candidates": ({"candidates": [{"content": {"role": "model", "parts": [{"text": "Sim."}]}}]}, "Sim."),
+    "langchain generations": ({"generations": [[{"text": "Done", "type": "Generation"}]], "run": None}, "Done"),
+    "bedrock": ({"output": {"message": {"role": "assistant", "content": [{"text": "Yes"}]}}, "usage": {}}, "Yes"),
+    "langgraph command": (
+        [{"graph": None, "update": {"messages": [{"type": "ai", "content": "Feito"}]}, "resume": None, "goto": []}],
+        "Feito",
+    ),
     "refusal": ({"role": "assistant", "content": [{"type": "refusal", "refusal": "I can't."}]}, "I can't."),
     "audio": ({"role": "assistant", "content": None, "audio": {"id": "a1", "transcript": "Spoken"}}, "Spoken"),
     "broken JSON": ('{"role": "assistant", "content": "cut of', '{"role": "assistant", "content": "cut of'),

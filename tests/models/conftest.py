@@ -16,7 +16,7 @@ from etl.transform import TransformReport, transform
 
 START = datetime(2026, 11, 16, 9, 0)
 RECORDED = Path(__file__).parent / "recorded"
-MIGRATION = Path(__file__).parents[2] / "etl" / "migrations" / "0001_raw.sql"
+MIGRATIONS = sorted((Path(__file__).parents[2] / "etl" / "migrations").glob("*.sql"))
 
 
 def seconds(value: float) -> datetime:
@@ -29,7 +29,8 @@ class Warehouse:
 
     def __init__(self) -> None:
         self.connection = duckdb.connect(config={"threads": 1})
-        self.connection.execute(MIGRATION.read_text())
+        for migration in MIGRATIONS:
+            self.connection.execute(migration.read_text(encoding="utf-8"))
         self.definitions = Definitions()
         self.as_of = seconds(7200)
 

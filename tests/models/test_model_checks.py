@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.models.conftest import Warehouse
 
 
-MIGRATION = Path(__file__).parents[2] / "etl" / "migrations" / "0001_raw.sql"
+MIGRATIONS = sorted((Path(__file__).parents[2] / "etl" / "migrations").glob("*.sql"))
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,8 @@ def test_views_survive_the_renaming_of_their_file(warehouse: Warehouse, tmp_path
     connection = warehouse.connection
     connection.execute(f"attach '{tmp_path / 'building.duckdb'}' as wh")
     connection.execute("use wh")
-    connection.execute(MIGRATION.read_text(encoding="utf-8"))
+    for migration in MIGRATIONS:
+        connection.execute(migration.read_text(encoding="utf-8"))
     warehouse.observe("o", input="q")
     warehouse.model()
     connection.execute("use memory")

@@ -196,6 +196,45 @@ class TestTurns:
         turns = warehouse.rows("select user_turns from marts.sessions order by project_id")
         assert [row["user_turns"] for row in turns] == [2] * len(SHAPES)
 
+    @pytest.mark.parametrize(
+        ("flow", "path", "last_step"),
+        [
+            (FlowSettings(), ["search_web", "search_docs x2", "health"], "health"),
+            (FlowSettings(rename={"search_*": "search"}), ["search x3", "health"], "health"),
+            # the first rule that fits counts, and a name is not renamed twice
+            (FlowSettings(rename={"*_web": "web", "search_*": "health"}), ["web", "health x3"], "health"),
+            (FlowSettings(rename={"search_????": "search"}), ["search_web", "search x2", "health"], "health"),
+            (FlowSettings(ignore=("health*",)), ["search_web", "search_docs x2"], "search_docs"),
+            # by the new name as well; what stands on both sides of a step that is left out is repeated at once
+            (FlowSettings(rename={"search_*": "search"}, ignore=("search",)), ["health"], "health"),
+            (FlowSettings(rename={"*_web": "health"}, ignore=("*docs",)), ["health x2"], "health"),
+            (FlowSettings(fold_repeats=False), ["search_web", "search_docs", "search_docs", "health"], "health"),
+            (FlowSettings(ignore=("*",)), [], "(ignored)"),
+            (
+                FlowSettings(rename={"search_": "x", "SEARCH_*": "y"}),
+                ["search_web", "search_docs x2", "health"],
+                "health",
+            ),
+        ],
+    )
+    def test_steps_are_cleaned(self, warehouse: Warehouse, flow: FlowSettings, path: list[str], last_step: str) -> None:
+        for number, name in enumerate(["search_web", "search_docs", "search_docs", "health"]):
+            _turn(warehouse, f"t{number}", number, trace_name=name)
+        warehouse.definitions = replace(Definitions(), flow=flow)
+        warehouse.model()
+        session = warehouse.session()
+        assert (session["path"], session["last_step"], session["turns"]) == (path, last_step, 4)
+
+    def test_other_rules_for_steps_say_how_many_sessions_changed(self, warehouse: Warehouse) -> None:
+        for number, name in enumerate(["search_web", "search_docs", "pay"]):
+            _turn(warehouse, f"t{number}", number, trace_name=name, session_id=f"s{number}")
+        warehouse.model()
+        warehouse.definitions = replace(Definitions(), flow=FlowSettings(rename={"search_*": "search"}))
+        report = warehouse.model()
+        assert report.reason == "changed: [flow]"
+        assert report.changed["sessions"] == 2
+        assert "2 of 3 sessions read differently" in str(report)
+
     def test_path_folds_repeats(self, warehouse: Warehouse) -> None:
         for number, name in enumerate(["greet", "search", "search", "search", "pay", "search"]):
             _turn(warehouse, f"t{number}", number, trace_name=name)

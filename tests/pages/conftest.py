@@ -20,7 +20,7 @@ from etl.settings import Definitions
 from etl.transform import transform
 
 ROOT = Path(__file__).parents[2]
-MIGRATION = ROOT / "etl" / "migrations" / "0001_raw.sql"
+MIGRATIONS = sorted((ROOT / "etl" / "migrations").glob("*.sql"))
 END = datetime(2026, 11, 23)
 HOSTILE = '![x](https://evil.example/p.png) <script>alert(1)</script> **bold** :red[x] [a](javascript:b) "quoted" 100 %'
 
@@ -33,7 +33,8 @@ def publish(home: Path, observations: Rows = (), scores: Rows = (), *, end: date
     folder = home / "warehouse" / "snapshots"
     folder.mkdir(parents=True)
     with duckdb.connect(str(folder / "1.duckdb"), config={"threads": 2}) as connection:
-        connection.execute(MIGRATION.read_text(encoding="utf-8"))
+        for migration in MIGRATIONS:
+            connection.execute(migration.read_text(encoding="utf-8"))
         connection.execute("insert into meta.schema_version values (1, 'raw', $now)", {"now": end})
         connection.execute("insert into meta.as_of values ($now, 'run-1', true)", {"now": end})
         connection.execute("insert into raw.projects (project_id, name, run_id) values ('p', 'Project', 'run-1')")

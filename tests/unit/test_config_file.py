@@ -37,6 +37,8 @@ def test_everything_works_without_a_file(tmp_path: Path) -> None:
         ('[display]\ntimezone = "Mars"\n', "'Mars', which is no zone of the IANA database"),
         ("[sync\n", "is not valid TOML"),
         ('[outcome]\nescalation_pattern = "(help"\n', "'(help', which is no regular expression"),
+        ('[flow]\nstep = "trace"\n', "[flow] step is 'trace', which names no step"),
+        ('[flow]\nrename = { "a*" = 1 }\n', "It takes a table of texts"),
         ("[sync]\nlookback_hours = -1\n", ":2: [sync] lookback_hours = -1.0 is too small"),
         ("[sync]\nconcurrency = 0\n", ":2: [sync] concurrency = 0 is too small"),
         (

@@ -1,15 +1,22 @@
--- grain: one row per touched session
+-- grain: one row per touched session with a step that isn't left out
 -- key: project_id, session_id
--- The steps of its turns in order; a step repeated at once stands once, with how often.
--- source: int_session_traces
-with marked as (
+-- The steps of its turns in order, under their clean names; a step repeated at once stands once, with how often, unless
+-- the [flow] setting says otherwise.
+-- source: int_session_traces, int_step_names, int_settings
+with steps as (
+    select traces.project_id, traces.session_id, traces.turn_index, named.step
+    from int_session_traces as traces
+    inner join int_step_names as named on named.raw = traces.step
+    where not named.is_ignored
+),
+
+marked as (
     select
-        project_id,
-        session_id,
-        turn_index,
-        step,
-        step is distinct from lag(step) over (partition by project_id, session_id order by turn_index) as is_start
-    from int_session_traces
+        steps.*,
+        not settings.fold_repeats
+        or steps.step is distinct from lag(steps.step) over (partition by project_id, session_id order by turn_index) as is_start
+    from steps
+    cross join int_settings as settings
 ),
 
 numbered as (

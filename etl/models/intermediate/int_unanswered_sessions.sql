@@ -1,13 +1,12 @@
--- grain: one row per touched session without a signal whose last user message has no answer
+-- grain: one row per touched session whose last user message has no answer
 -- key: project_id, session_id
 -- Both are read from the last trace: something on the trace object, a root or a row at the top was asked, and neither
 -- there nor in a generation that went well was anything answered. Projects without outputs say nothing about answers.
--- source: int_session_traces, int_signals, stg.observations, int_recording_projects
+-- source: int_session_traces, stg.observations, int_recording_projects
 with last_traces as (
     select project_id, session_id, arg_max(trace_id, turn_index) as trace_id
     from int_session_traces
     semi join int_recording_projects using (project_id)
-    anti join int_signals using (project_id, session_id)
     group by all
 ),
 

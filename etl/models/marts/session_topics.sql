@@ -1,4 +1,4 @@
--- grain: one row per session and topic; empty until topics are modelled
+-- grain: one row per session and topic that it is about; sessions without readable words have none
 -- key: project_id, session_id, topic_id
--- source: marts.sessions
-select project_id, session_id, topic_id, 1.0 as weight from marts.sessions where topic_id is not null
+-- source: int_session_topics
+select project_id, session_id, topic_id, weight from int_session_topics

@@ -20,8 +20,7 @@ with totals as (
         sum(total_tokens)::bigint as total_tokens,
         exact_sum(cost_usd) as cost_usd,
         sum(error_count)::bigint as error_count,
-        count(*) filter (is_failed) as failed_count,
-        arg_max(is_failed, turn_index) as is_last_failed
+        count(*) filter (is_failed) as failed_count
     from int_session_traces
     group by all
 ),
@@ -32,41 +31,28 @@ messages as (
     group by all
 ),
 
--- the latest signal wins; at a tie the escalation
-signals as (
-    select project_id, session_id, arg_max({'outcome': outcome, 'reason': reason}, (signalled_at, outcome = 'escalated', reason)) as signal
-    from int_signals
+topics as (
+    select project_id, session_id, arg_max(topic_id, (weight, topic_id)) as topic_id
+    from int_session_topics
     group by all
 )
 
 select
-    totals.* exclude (is_last_failed),
+    totals.*,
     elapsed_ms(totals.start_time, totals.end_time) as duration_ms,
     messages.user_turns,
     satisfaction.satisfaction_mean,
     satisfaction.satisfaction_last,
-    case
-        when signals.signal is not null then signals.signal.outcome
-        when totals.end_time > settings.as_of - to_microseconds((settings.open_minutes * 60e6)::bigint) then 'open'
-        when totals.is_last_failed or unanswered.session_id is not null then 'abandoned'
-        else 'unknown'
-    end as outcome,
-    case
-        when signals.signal is not null then signals.signal.reason
-        when totals.end_time > settings.as_of - to_microseconds((settings.open_minutes * 60e6)::bigint)
-            then 'active within ' || format('{:g}', settings.open_minutes) || ' minutes of the last reading'
-        when totals.is_last_failed then 'last turn failed'
-        when unanswered.session_id is not null then 'last message has no answer'
-        else 'no signal'
-    end as outcome_reason,
-    null::varchar as topic_id,
-    paths.last_step,
-    paths.path
+    outcomes.outcome,
+    outcomes.outcome_reason,
+    endings.is_unanswered,
+    topics.topic_id,
+    coalesce(paths.last_step, '(ignored)') as last_step,
+    coalesce(paths.path, []) as path
 from totals
-cross join int_settings as settings
-inner join int_paths as paths using (project_id, session_id)
+inner join int_outcomes as outcomes using (project_id, session_id)
+inner join int_endings as endings using (project_id, session_id)
+left join int_paths as paths using (project_id, session_id)
 left join messages using (project_id, session_id)
-left join signals using (project_id, session_id)
+left join topics using (project_id, session_id)
 left join int_session_satisfaction as satisfaction using (project_id, session_id)
-left join int_unanswered_sessions as unanswered
-    on unanswered.project_id = totals.project_id and unanswered.session_id = totals.session_id

@@ -1,4 +1,6 @@
--- grain: one row per topic; empty until topics are modelled
+-- grain: one row per topic; 'other' is what fits none
 -- key: topic_id
--- source: marts.sessions
-select distinct topic_id, null::varchar as label, []::varchar[] as terms from marts.sessions where topic_id is not null
+-- source: meta.topic_labels
+select topic_id, label, terms from meta.topic_labels
+union all
+select 'other', 'other', []::varchar[] where exists (from meta.topic_labels)

@@ -9,4 +9,5 @@ select
     $resolved_tag::varchar as resolved_tag,
     $escalation_pattern::varchar as escalation_pattern,
     $open_minutes::double as open_minutes,
-    $step::varchar as step
+    $step::varchar as step,
+    $fold_repeats::boolean as fold_repeats

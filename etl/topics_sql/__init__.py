@@ -1,0 +1,1 @@
+"""The statements of ``etl.topics``, one idea per file."""
