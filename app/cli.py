@@ -21,6 +21,8 @@ COMMANDS = {
     "performance": "app.performance_command:performance",
     "scores": "app.scores_command:scores",
     "experiment": "app.experiment_command:experiment",
+    "export": "app.export_command:export",
+    "dataset": "app.dataset_command:dataset",
 }
 
 SUMMARIES = {
@@ -38,6 +40,8 @@ SUMMARIES = {
     "performance": "Which agent is slow, which tool fails, and since when.",
     "scores": "How good the answers are, and whether that changes.",
     "experiment": "An A/B test: whether it can be trusted, and which variant is better.",
+    "export": "Rows as CSV, JSON, JSONL or Parquet; cost rows of FOCUS 1.2.",
+    "dataset": "Errors, low scores, a topic or a selection as an evaluation dataset.",
 }
 
 

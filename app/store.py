@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -19,6 +20,7 @@ from etl.settings import Definitions, Settings
 if TYPE_CHECKING:
     import duckdb
     import polars as pl
+    import pyarrow as pa
 
 _LOCK = threading.Lock()
 _OPEN: dict[str, Store] = {}
@@ -34,6 +36,27 @@ class Extent:
 
     first: datetime
     last: datetime
+
+
+class Batches:
+    """The batches of a SELECT, as ``Store.reader`` gives them.
+
+    Attributes:
+        schema: their Arrow schema.
+    """
+
+    def __init__(self, store: Store, source: pa.RecordBatchReader) -> None:
+        self._store = store
+        self._source = source
+        self.schema = source.schema
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        while True:
+            with self._store._explained():  # noqa: SLF001 - a part of the store
+                batch = next(self._source, None)
+            if batch is None:
+                return
+            yield batch
 
 
 class Store:
@@ -61,8 +84,12 @@ class Store:
         self.is_demo: bool = row[2]
 
     @classmethod
-    def open(cls, settings: Settings) -> Store:
+    def open(cls, settings: Settings, *, memory_mb: int | None = None) -> Store:
         """The store of the snapshot that is current now.
+
+        Args:
+            settings: where the warehouse is.
+            memory_mb: what the engine may hold, unless this process has the snapshot open; by default no bound of ours.
 
         Raises:
             WarehouseMissing: nothing has been synced yet.
@@ -81,7 +108,8 @@ class Store:
                 if known is not None and known.definitions == settings.definitions:
                     return known
                 try:
-                    connection = known._connection if known else open_reader(current.path)  # noqa: SLF001 - its own class
+                    opened = known._connection if known else None  # noqa: SLF001 - its own class
+                    connection = opened or open_reader(current.path, memory_mb=memory_mb)
                 except WarehouseMissing:
                     if is_last:
                         raise
@@ -104,18 +132,54 @@ class Store:
         Raises:
             WarehouseError: the snapshot's file can't be read any more.
         """
-        import duckdb  # noqa: PLC0415 - a module that only names the type pays for no engine
-        import polars as pl  # noqa: PLC0415 - see above
+        import polars as pl  # noqa: PLC0415 - a module that only names the type pays for no engine
 
         cursor = self._connection.cursor()
         try:
-            table = cursor.execute(text, dict(params or {})).to_arrow_table()
-        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
-            first_line = str(error).strip().splitlines()[0]
-            raise WarehouseError(f"Snapshot {self.snapshot}: {first_line}", hint="Run `tracehouse status`") from error
+            with self._explained():
+                table = cursor.execute(text, dict(params or {})).to_arrow_table()
         finally:
             cursor.close()
         return cast("pl.DataFrame", pl.from_arrow(table))
+
+    @contextmanager
+    def reader(self, text: str, params: Mapping[str, Any] | None = None, *, rows: int) -> Iterator[Batches]:
+        """The rows of one SELECT, a batch at a time while it runs: what is many times larger than memory can be read.
+
+        Args:
+            text: the statement; values belong into ``params``.
+            params: by name, for ``$name`` in the text.
+            rows: of a batch, at most.
+
+        Raises:
+            WarehouseError: the snapshot's file can't be read any more, now or while the batches are read.
+        """
+        cursor = self._connection.cursor()
+        try:
+            with self._explained():
+                source = cursor.sql(text, params=dict(params or {})).to_arrow_reader(rows)
+            yield Batches(self, source)
+        finally:
+            cursor.close()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        import duckdb  # noqa: PLC0415 - a module that only names the type pays for no engine
+
+        try:
+            yield
+        # Arrow passes on what the engine meets while it runs as an error of the system.
+        except (duckdb.IOException, duckdb.OutOfMemoryException, OSError) as error:
+            first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise WarehouseError(f"Snapshot {self.snapshot}: {first_line}", hint="Run `tracehouse status`") from error
+
+    @cached_property
+    def redaction_rules(self) -> tuple[str, ...]:
+        """The rules of ``[redact]`` that the snapshot was made with, each ``kind:name[:fingerprint]``."""
+        tables = self.sql("select 1 from duckdb_tables() where schema_name = 'meta' and table_name = 'redaction'")
+        if tables.is_empty():  # written before there were any
+            return ()
+        return tuple(self.sql("select rule from meta.redaction order by rule")["rule"])
 
     @cached_property
     def projects(self) -> Mapping[str, str]:

@@ -67,7 +67,7 @@ def compile_query(store: Store, timezone: ZoneInfo, query: Query) -> Compiled:
     metrics = tuple(find_metric(name) for name in dict.fromkeys(query.metrics))
     dimensions = tuple(find_dimension(name) for name in dict.fromkeys(query.by))
     _check(query, metrics, dimensions)
-    project_id = _project_id(store, query.filters.project)
+    project_id = find_project(store, query.filters.project)
     conditions = merged(query.filters.conditions)
     for metric in metrics:
         check_score_metric(store, metric, conditions, dimensions)
@@ -256,7 +256,7 @@ def _check(query: Query, metrics: Sequence[Metric], dimensions: Sequence[Dimensi
         raise ConfigError(f"The order is {query.order!r}", hint=f"Order by one of: {', '.join(known)}")
 
 
-def _project_id(store: Store, project: str | None) -> str | None:
+def find_project(store: Store, project: str | None) -> str | None:
     """The id of the project that a text names by its id or its name.
 
     Raises:

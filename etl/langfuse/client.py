@@ -1,7 +1,7 @@
 """The HTTP side of the Langfuse API: keys, time-outs, retries, waiting for the rate limit.
 
-Knows nothing about what is fetched; what a reply means is in ``etl.langfuse.replies``. Only reads. A `Client` may be
-used from several threads.
+Knows nothing about what is fetched; what a reply means is in ``etl.langfuse.replies``. The sync only reads; what is
+posted is what an analyst sends back. A `Client` may be used from several threads.
 
 What is tried again, and how often, is an explicit loop: how long to wait comes from the server (429), from the
 attempt (5xx) or from nowhere (422), a stop has to end the wait at once, and several threads share one budget; a retry
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import httpx
 
@@ -60,6 +60,13 @@ class Counters:
         with self._lock:
             self.rate_limit_wait_s += max(0.0, ended - max(began, self._waited_until))
             self._waited_until = max(self._waited_until, ended)
+
+
+@dataclass(frozen=True)
+class _Request:
+    method: Literal["GET", "POST"]
+    params: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | None = None
 
 
 class Client:
@@ -157,13 +164,31 @@ class Client:
         """
         params = params or {}
         asked = Asked(self.base_url, self._public_key, path, params.get("limit"))
-        bucket = bucket_of(path)
+        return self._ask(asked, _Request("GET", params=params), accept, attempts)
+
+    def post(self, path: str, body: Mapping[str, Any], *, attempts: int = ATTEMPTS) -> Reply:
+        """Send one object, as often as it takes: only for paths where the same object sent twice is stored once.
+
+        Args:
+            path: below ``/api/public``, such as ``/dataset-items``.
+            body: what is sent, as JSON.
+            attempts: at most, for what may pass; waits for the rate limit don't count.
+
+        Raises:
+            AuthError, RateLimited, MalformedResponse, Unreachable, Interrupted: as ``get``.
+            ApiError: any other status; ``status`` says which.
+        """
+        asked = Asked(self.base_url, self._public_key, path, None)
+        return self._ask(asked, _Request("POST", body=body), (), attempts)
+
+    def _ask(self, asked: Asked, request: _Request, accept: Collection[int], attempts: int) -> Reply:
+        path, bucket = asked.path, bucket_of(asked.path)
         failures = refusals = 0
         while True:
             self._await_budget(path, bucket)
             self.counters.add(is_retry=failures + refusals > 0)
             try:
-                return self._attempt(asked, params, accept)
+                return self._attempt(asked, request, accept)
             except Refused as refused:
                 refusals += 1
                 self._learn(path, bucket, refused, refusals)
@@ -175,9 +200,9 @@ class Client:
                 longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (failures - 1))
                 self._wait(longest * self._random.uniform(0.5, 1.0))
 
-    def _attempt(self, asked: Asked, params: Mapping[str, Any], accept: Collection[int]) -> Reply:
+    def _attempt(self, asked: Asked, request: _Request, accept: Collection[int]) -> Reply:
         try:
-            with self._http.stream("GET", asked.path, params=params) as response:
+            with self._http.stream(request.method, asked.path, params=request.params, json=request.body) as response:
                 body = _read(response, asked.path)
         except httpx.HTTPError as error:
             raise no_reply(asked, error) from error

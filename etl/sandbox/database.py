@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import chain
 from typing import Any, Generic, TypeVar
 
-from etl.sandbox.records import Observation, Score, Trace, World
+from etl.sandbox.records import Dataset, DatasetItem, Observation, Score, Trace, World
 
 T = TypeVar("T")
 Record = Observation | Trace | Score
@@ -190,6 +190,16 @@ class Database:
             self.spans = _ObservationOrders(traces, versions)
         if len(scores) < len(self.scores.versions):
             self.scores = _ScoreOrders(scores)
+
+    def put_dataset(self, dataset: Dataset) -> None:
+        """Add a dataset, or replace the one with its id; the world that the database was made from stays as it is."""
+        others = [each for each in self.world.datasets if each.id != dataset.id]
+        self.world = replace(self.world, datasets=[*others, dataset])
+
+    def put_dataset_item(self, item: DatasetItem) -> None:
+        """The same for an item."""
+        others = [each for each in self.world.dataset_items if each.id != item.id]
+        self.world = replace(self.world, dataset_items=[*others, item])
 
     def whole_trace(self, trace_id: str) -> list[Record]:
         """A trace with every version of its observations, and its scores."""

@@ -119,6 +119,8 @@ class Dataset:
     name: str
     description: str
     created: int
+    metadata: object = field(default_factory=dict)
+    updated: int = 0  # 0: never
 
 
 @dataclass(slots=True)
@@ -133,6 +135,9 @@ class DatasetItem:
     created: int
     source_trace_id: str = ""
     source_observation_id: str = ""
+    metadata: object = field(default_factory=dict)
+    status: str = "ACTIVE"
+    updated: int = 0  # 0: never
 
 
 @dataclass(slots=True)

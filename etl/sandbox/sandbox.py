@@ -96,7 +96,7 @@ class Sandbox:
 
     @property
     def world(self) -> World:
-        """What it was made from."""
+        """What it was made from, with the datasets that were posted since."""
         return self._database.world
 
     def prepare(self) -> None:

@@ -30,12 +30,16 @@ CLOSED: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
-def open_reader(path: Path | str) -> duckdb.DuckDBPyConnection:
+def open_reader(path: Path | str, *, memory_mb: int | None = None) -> duckdb.DuckDBPyConnection:
     """A locked read-only connection to a published snapshot, or to the link that names the current one.
 
     The link is resolved first: DuckDB keeps one instance per path in a process, so a connection through the link
     would go on showing the old snapshot. Nothing but this file can be read through the connection, and no setting
     of it can be changed. The caller keeps it as long as the snapshot is current, and closes it.
+
+    Args:
+        path: of a snapshot, or the link.
+        memory_mb: what the engine may hold, what it keeps of the file included; by default most of the machine's.
 
     Raises:
         WarehouseMissing: there is no such file, or none any more.
@@ -44,23 +48,25 @@ def open_reader(path: Path | str) -> duckdb.DuckDBPyConnection:
     """
     resolved = Path(path).resolve()
     try:
-        return _open(resolved)
+        return _open(resolved, memory_mb)
     except WarehouseError:
         if Path(path).resolve() == resolved:
             raise
     # The file was taken to build a later snapshot in, between the look at the link and the opening.
-    return open_reader(path)
+    return open_reader(path, memory_mb=memory_mb)
 
 
-def _open(path: Path) -> duckdb.DuckDBPyConnection:
+def _open(path: Path, memory_mb: int | None) -> duckdb.DuckDBPyConnection:
     _check_place(path)
-    settings = {
+    settings: dict[str, str | bool | int | float | list[str]] = {
         **CLOSED,
         "enable_external_access": "false",
         # A snapshot's folder may be read-only; what doesn't fit into memory goes to the system's own place.
         "temp_directory": str(Path(tempfile.gettempdir()) / f"tracehouse-{os.getuid()}-{os.getpid()}"),
         "lock_configuration": "true",
     }
+    if memory_mb is not None:
+        settings["memory_limit"] = f"{memory_mb}MB"
     try:
         connection = duckdb.connect(str(path), read_only=True, config=settings)
     except duckdb.Error as error:

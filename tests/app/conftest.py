@@ -60,6 +60,7 @@ COLUMNS = {
         parent_observation_id varchar, is_root_observation boolean, is_synthetic boolean, input varchar, output varchar,
         deleted_at timestamp""",
     "raw.projects": "project_id varchar, name varchar, base_url varchar",
+    "meta.redaction": "rule varchar",
     "meta.as_of": "as_of timestamp, run_id varchar, is_demo boolean",
     "meta.schema_version": "version integer, name varchar, applied_at timestamp",
 }

@@ -103,3 +103,8 @@ def test_a_reader_changes_and_reaches_nothing(publish: Callable[..., Settings], 
     store = Store.open(publish(1))
     with pytest.raises(duckdb.Error):
         store.sql(statement)
+
+
+def test_memory_can_be_bounded(publish: Callable[..., Settings]) -> None:
+    store = Store.open(publish(), memory_mb=123)
+    assert store.sql("select current_setting('memory_limit') as limit")["limit"][0].startswith("117.")  # MiB

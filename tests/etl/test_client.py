@@ -98,6 +98,24 @@ def test_a_request_carries_the_keys_and_says_who_asks() -> None:
     assert (reply.status, reply.meta, reply.json()) == (200, {}, EMPTY)
 
 
+def test_what_is_posted_is_one_object_and_is_tried_again() -> None:
+    server = Script(httpx.Response(503), ok({"id": "a"}))
+    client = connect(server)
+    reply = client.post("/dataset-items", {"id": "a", "input": "\N{ROCKET}"})
+    assert [request.method for request in server.requests] == ["POST", "POST"]
+    assert [json.loads(request.content) for request in server.requests] == [{"id": "a", "input": "\N{ROCKET}"}] * 2
+    assert server.requests[0].headers["content-type"] == "application/json"
+    assert (reply.json(), client.counters.retries) == ({"id": "a"}, 1)
+
+
+def test_what_the_server_refuses_to_take_is_final() -> None:
+    server = Script(httpx.Response(413, json={"message": "Body exceeded 4.5mb limit"}))
+    with pytest.raises(ApiError, match=r"413.*Body exceeded") as caught:
+        connect(server).post("/dataset-items", {})
+    assert not isinstance(caught.value, ReplyTooLarge)
+    assert len(server.requests) == 1
+
+
 def test_the_body_is_kept_byte_for_byte() -> None:
     body = b'{ "data": [ {"a":1} ],\n "meta": {"cursor": "abc="} }\n'
     reply = connect(Script(httpx.Response(200, content=body))).get("/v3/scores", LIST)

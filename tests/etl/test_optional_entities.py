@@ -155,8 +155,8 @@ def test_long_payloads_are_stored_or_cut(tmp_path: Path) -> None:
 def test_a_new_field_is_named_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     from etl.sandbox.routes import evaluations  # noqa: PLC0415 - the module under change
 
-    real = evaluations._dataset
-    monkeypatch.setattr(evaluations, "_dataset", lambda service, each: {**real(service, each), "colour": "blue"})
+    real = evaluations.dataset_reply
+    monkeypatch.setattr(evaluations, "dataset_reply", lambda service, each: {**real(service, each), "colour": "blue"})
     report = site.sync()
     assert report.warnings == ["datasets have fields that are new here and not stored: colour"]
     assert report.exit_code == 0

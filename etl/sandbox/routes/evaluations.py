@@ -1,4 +1,4 @@
-"""/v2/datasets and /dataset-items in page style, /experiments in cursor style. Only what a reader needs."""
+"""/v2/datasets and /dataset-items in page style, /experiments in cursor style."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Any
 
 from etl.sandbox.exchange import Answer, Call, bad_request, list_reply
 from etl.sandbox.parameters import Parameters
-from etl.sandbox.records import Dataset, DatasetItem, Experiment
+from etl.sandbox.records import Experiment
 from etl.sandbox.replies import iso
+from etl.sandbox.routes.dataset_items import dataset_reply, item_reply, post_dataset, post_item
 from etl.sandbox.service import Route, Service, decode_cursor, encode_cursor, page_and_limit, page_reply, slice_page
 
 MOST_EXPERIMENTS = 100
@@ -17,16 +18,17 @@ def list_datasets(service: Service, call: Call) -> Answer:
     """``GET /v2/datasets``, newest first, then by id."""
     page = page_and_limit(Parameters(call))
     found = sorted(service.database.world.datasets, key=lambda each: (-each.created, each.id))
-    return page_reply([_dataset(service, each) for each in slice_page(found, page)], page, len(found))
+    return page_reply([dataset_reply(service, each) for each in slice_page(found, page)], page, len(found))
 
 
 def list_items(service: Service, call: Call) -> Answer:
     """``GET /dataset-items``, of one dataset where it is named."""
     parameters = Parameters(call)
     page, name = page_and_limit(parameters), parameters.text("datasetName")
-    items = [each for each in service.database.world.dataset_items if not name or each.dataset_name == name]
+    listed = [each for each in service.database.world.dataset_items if each.status == "ACTIVE"]
+    items = [each for each in listed if not name or each.dataset_name == name]
     items.sort(key=lambda each: (-each.created, each.id))
-    return page_reply([_item(service, each) for each in slice_page(items, page)], page, len(items))
+    return page_reply([item_reply(each) for each in slice_page(items, page)], page, len(items))
 
 
 def list_experiments(service: Service, call: Call) -> Answer:
@@ -45,36 +47,6 @@ def list_experiments(service: Service, call: Call) -> Answer:
     return list_reply([_experiment(service, each) for each in found[begin : begin + limit]], meta)
 
 
-def _dataset(service: Service, dataset: Dataset) -> dict[str, Any]:
-    return {
-        "id": dataset.id,
-        "name": dataset.name,
-        "description": dataset.description,
-        "metadata": {},
-        "inputSchema": None,
-        "expectedOutputSchema": None,
-        "projectId": service.database.world.project_id,
-        "createdAt": iso(dataset.created),
-        "updatedAt": iso(dataset.created),
-    }
-
-
-def _item(_service: Service, item: DatasetItem) -> dict[str, Any]:
-    return {
-        "id": item.id,
-        "status": "ACTIVE",
-        "input": item.input,
-        "expectedOutput": item.expected_output,
-        "metadata": {},
-        "sourceTraceId": item.source_trace_id or None,
-        "sourceObservationId": item.source_observation_id or None,
-        "datasetId": item.dataset_id,
-        "datasetName": item.dataset_name,
-        "createdAt": iso(item.created),
-        "updatedAt": iso(item.created),
-    }
-
-
 def _experiment(_service: Service, experiment: Experiment) -> dict[str, Any]:
     return {
         "id": experiment.id,
@@ -88,7 +60,7 @@ def _experiment(_service: Service, experiment: Experiment) -> dict[str, Any]:
 
 
 ROUTES = (
-    Route("/v2/datasets", {"GET": list_datasets}, "datasets"),
-    Route("/dataset-items", {"GET": list_items}, "datasets"),
+    Route("/v2/datasets", {"GET": list_datasets, "POST": post_dataset}, "datasets"),
+    Route("/dataset-items", {"GET": list_items, "POST": post_item}, "datasets"),
     Route("/experiments", {"GET": list_experiments}, "general", lambda personality: personality.v2_observations),
 )

@@ -1,0 +1,31 @@
+-- Sessions to take away. Grain: (project_id, session_id). Times UTC, durations in seconds, cost in USD (NULL: unpriced).
+-- Reads `selected`: sessions that the filters pick. status is error where any observation of the session is in ERROR.
+select
+    session_id,
+    start_time as timestamp,
+    duration_ms / 1000 as duration,
+    avg_response_ms / 1000 as avg_response_time,
+    turns,
+    user_turns,
+    input_tokens,
+    output_tokens,
+    total_tokens,
+    cost_usd as cost,
+    user_ids,
+    if(error_count > 0, 'error', 'success') as status,
+    error_count,
+    failed_count,
+    outcome,
+    outcome_reason,
+    satisfaction_mean,
+    satisfaction_last,
+    topic_id,
+    last_step,
+    path,
+    environment,
+    release,
+    tags,
+    models,
+    end_time,
+    project_id
+from selected
