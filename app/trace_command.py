@@ -87,7 +87,8 @@ def _tree(view: Mapping[str, Any], width: int) -> Iterator[str]:
     total = max((part["end_ms"] for part in view["critical_path"]), default=0.0)
     room = _BAR if width >= 120 and total else 0  # noqa: PLR2004 - below that the names need it
     names = max(24, min(56, width - 46 - room))
-    yield f"  {'span':<{names}}{'latency':>10}{'self':>10}{'tokens':>9}{'cost':>9}  " + ("time" if room else "")
+    head = f"  {'span':<{names}}{'latency':>10}{'self':>10}{'tokens':>9}{'cost':>9}"
+    yield f"{head}  time" if room else head
     for row in rows:
         mark = "▌" if row["is_critical"] else " "
         depth = row["depth"]

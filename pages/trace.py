@@ -61,8 +61,9 @@ if not trace_id:
     st.stop()
 
 trace = load_or_stop(page, traces.find_trace, trace_id, page.filters.project)
+scores = ui.ask(page, traces.scores, trace.project_id, trace.trace_id)
 found = ui.cached(page, traces.spans, trace.project_id, trace.trace_id)
-given = ui.cached(page, traces.scores, trace.project_id, trace.trace_id)
+given = scores()
 trace_parts.trace_links(page, trace, found)
 ui.answer(trace_words.summary(trace, found))
 longest = trace_words.longest_on_path(found)

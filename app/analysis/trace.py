@@ -192,9 +192,17 @@ def scores(store: Store, project_id: str, trace_id: str) -> Answer:
     return look_up(store, "trace_scores", {"project_id": project_id, "trace_id": trace_id})
 
 
-def detail(store: Store, project_id: str, trace_id: str, observation_id: str) -> dict[str, Any]:
-    """What else one span says; columns as ``observation_detail.sql``, empty when there is no such span."""
-    key = {"project_id": project_id, "trace_id": trace_id, "observation_id": observation_id}
+def detail(store: Store, project_id: str, trace_id: str, observation_id: str, start_time: datetime) -> dict[str, Any]:
+    """What else one span says; columns as ``observation_detail.sql``, empty when there is no such span.
+
+    Args:
+        store: an open snapshot.
+        project_id: the trace's project.
+        trace_id: the trace.
+        observation_id: the span.
+        start_time: when it began, naive UTC; where the row is found quickly.
+    """
+    key = {"project_id": project_id, "trace_id": trace_id, "observation_id": observation_id, "start": start_time}
     found = look_up(store, "observation_detail", key).frame
     return found.row(0, named=True) if found.height else {}
 

@@ -136,11 +136,12 @@ def _span_view(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _opened(store: Store, trace: traces.Trace, frame: pl.DataFrame, span: str) -> dict[str, Any]:
     """Everything about one span, its payloads whole; media by type, place and size."""
-    if traces.span_row(frame, span) is None:
+    row = traces.span_row(frame, span)
+    if row is None:
         first = traces.first_look(frame)
         hint = f"It broke in, or begins with: {first}" if first else "The trace has no spans"
         raise NotFound(f"Trace {trace.trace_id[:80]!r} has no span {span[:80]!r}", hint=hint)
-    more = traces.detail(store, trace.project_id, trace.trace_id, span)
+    more = traces.detail(store, trace.project_id, trace.trace_id, span, row["start_time"])
     received, returned = payload(store, trace.project_id, trace.trace_id, span)
     return {
         "observation_id": span,

@@ -13,7 +13,7 @@ from app.analysis import trace as traces
 from app.analysis.conversation import payload
 from app.analysis.trace import SHOWN, Spans, Trace
 from app.analysis.trace_words import langfuse_address, span_title
-from app.cache import cached
+from app.cache import ask, cached
 from app.charts.waterfall import MARKS, waterfall
 from app.format import duration_ms, money, rate, tokens, when
 from app.ui.detail import chosen_in_address, keep_in_address, long_code, number_in_address, stay_link
@@ -161,7 +161,8 @@ def show_span(page: Page, trace: Trace, row: Mapping[str, Any], scores: Sequence
         scores: its scores.
     """
     identity = row["observation_id"]
-    more = cached(page, traces.detail, trace.project_id, trace.trace_id, identity)
+    payloads = ask(page, payload, trace.project_id, trace.trace_id, identity)
+    more = cached(page, traces.detail, trace.project_id, trace.trace_id, identity, row["start_time"])
     st.subheader(plain(span_title(row)), anchor=False)
     _state(row, trace)
     st.caption(" · ".join(_figures(page, row)))
@@ -171,7 +172,7 @@ def show_span(page: Page, trace: Trace, row: Mapping[str, Any], scores: Sequence
     address = langfuse_address(trace, identity)
     if address and not page.store.is_demo:
         st.link_button("This span in Langfuse", address, type="tertiary", icon=":material/open_in_new:")
-    received, returned = cached(page, payload, trace.project_id, trace.trace_id, identity)
+    received, returned = payloads()
     show_payload("Input", received, role="user", key=f"input_{identity}")
     show_payload("Output", returned, role="assistant", key=f"output_{identity}")
     show_json("Metadata", more.get("metadata"), key=f"metadata_{identity}")

@@ -209,8 +209,8 @@ def test_a_narrowed_tree_keeps_the_spans_above(store: Store) -> None:
 
 
 def test_detail_and_scores(store: Store) -> None:
-    assert traces.detail(store, "p", "t", "plan")["metadata"] is None
-    assert traces.detail(store, "p", "t", "nope") == {}
+    assert traces.detail(store, "p", "t", "plan", START)["metadata"] is None
+    assert traces.detail(store, "p", "t", "nope", START) == {}
     given = traces.scores(store, "p", "t").frame
     assert [row["name"] for row in traces.scores_of(given, "answer")] == ["judge"]
     assert [row["name"] for row in traces.scores_of(given, None)] == ["user_satisfaction"]
