@@ -102,7 +102,7 @@ def world() -> dict[str, Any]:
     }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def store(make_store: Callable[..., Store]) -> Store:
     return make_store(**world())
 
@@ -213,8 +213,13 @@ def next_world() -> dict[str, Any]:
     return {"traces": traces, "observations": observations, "sessions": sessions, "error_groups": [group]}
 
 
-def test_what_people_did_next_against_sessions_without_it(make_store: Callable[..., Store]) -> None:
-    made = error_reach.reactions(make_store(**next_world()), ALL, "g-rate")
+@pytest.fixture(scope="module")
+def chats(make_store: Callable[..., Store]) -> Store:
+    return make_store(**next_world())
+
+
+def test_what_people_did_next_against_sessions_without_it(chats: Store) -> None:
+    made = error_reach.reactions(chats, ALL, "g-rate")
     assert dict(made.frame.select("next", "sessions").iter_rows()) == {
         "retried": 2,
         "left": 1,
@@ -237,29 +242,27 @@ def test_what_people_did_next_against_sessions_without_it(make_store: Callable[.
 def test_traces_without_a_session_tell_nothing_of_what_came_next(make_store: Callable[..., Store]) -> None:
     rows = next_world()
     for table in ("traces", "observations"):
-        for row in rows[table]:
-            row["session_id"] = None
+        rows[table] = [{**row, "session_id": None} for row in rows[table][:20]]
     made = error_reach.reactions(make_store(**rows), ALL, "g-rate")
     assert (made.sessions, made.frame.height) == (0, 0)
     assert "no session id" in error_reach.reaction_summary(made)
 
 
-def test_wasted_cost_counts_failed_traces_and_retries_once(make_store: Callable[..., Store]) -> None:
-    found = failures.groups(make_store(**next_world()), UTC, ALL).frame
+def test_wasted_cost_counts_failed_traces_and_retries_once(chats: Store) -> None:
+    found = failures.groups(chats, UTC, ALL).frame
     # the failed trace of a, the retries of a and b and d; what e did came later than ten minutes
     assert found["wasted_usd"].to_list() == [4.0]
 
 
-def test_users_and_sessions_that_it_struck(make_store: Callable[..., Store]) -> None:
-    store = make_store(**next_world())
-    users = error_reach.affected_users(store, UTC, ALL, limit=2)
+def test_users_and_sessions_that_it_struck(chats: Store) -> None:
+    users = error_reach.affected_users(chats, UTC, ALL, limit=2)
     assert (users.frame.height, error_reach.total_of(users)) == (2, 6)
-    assert error_reach.all_users(store, UTC, ALL).height == 6
-    sessions = error_reach.affected_sessions(store, UTC, ALL, limit=2)
+    assert error_reach.all_users(chats, UTC, ALL).height == 6
+    sessions = error_reach.affected_sessions(chats, UTC, ALL, limit=2)
     assert (sessions.frame.height, error_reach.total_of(sessions)) == (2, 6)
-    every = error_reach.all_sessions(store, UTC, ALL)
+    every = error_reach.all_sessions(chats, UTC, ALL)
     assert dict(every.select("session_id", "outcome").iter_rows())["d"] == "escalated"
-    assert error_reach.total_of(error_reach.affected_users(store, UTC, ALL.with_condition("user_id=nobody"))) == 0
+    assert error_reach.total_of(error_reach.affected_users(chats, UTC, ALL.with_condition("user_id=nobody"))) == 0
 
 
 @pytest.mark.parametrize(
@@ -281,18 +284,23 @@ def test_groups_are_filtered_where_the_data_is(store: Store, kept: dict[str, str
     )
 
 
-def test_where_a_group_began(store: Store, make_store: Callable[..., Store]) -> None:
-    assert (
-        error_group.origin(store, UTC, error_group.find_group(store, "g-rate")) == "It was there when the data begins."
+def test_where_a_group_began(make_store: Callable[..., Store]) -> None:
+    def began(*traces: tuple[str, float, str]) -> str:
+        rows = [
+            {"trace_id": name, "start_time": NOON + timedelta(hours=hours), "release": release}
+            for name, hours, release in traces
+        ]
+        hit = {**rows[-1], "observation_id": "o", "is_error": True, "error_group_id": "g-rate"}
+        store = make_store(traces=rows, observations=[hit], error_groups=world()["error_groups"][:1])
+        return error_group.origin(store, UTC, error_group.find_group(store, "g-rate"))
+
+    assert began(("t", 0, "web-2")) == "It was there when the data begins."
+    assert began(("old", -200, "web-1"), ("first", -3, "web-2"), ("t", 0, "web-2")) == (
+        "It began 3 h 00 m after the first trace of release web-2; all of them are in that release."
     )
-    rows = world()
-    old = {"trace_id": "old", "start_time": NOON - timedelta(days=9), "release": "web-0", "name": "chat"}
-    later = make_store(**{**rows, "traces": [*rows["traces"], old]})
-    said = error_group.origin(later, UTC, error_group.find_group(later, "g-rate"))
-    assert said == "It began 0 ms after the first trace of release web-2; all of them are in that release."
-    rows["traces"].append({**old, "release": "web-2"})
-    said = error_group.origin(make_store(**rows), UTC, error_group.find_group(store, "g-rate"))
-    assert said == "It began on 2026-10-20 12:00, with no release just before."
+    assert (
+        began(("old", -200, "web-2"), ("t", 0, "web-2")) == "It began on 2026-10-20 12:00, with no release just before."
+    )
 
 
 def test_releases_that_began_in_the_window_are_marked(make_store: Callable[..., Store]) -> None:
