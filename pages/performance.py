@@ -33,7 +33,8 @@ part = ui.choose_part(performance.PARTS, key="part")
 agents = asked_agents()
 if part == "Where":
     dimension = ui.choose_dimension("Split by", performance.splits(agents), key="by")
-    asked_board = ui.ask(page, performance.leaderboard, *selection, dimension)
+    is_other = dimension != agents.dimension
+    asked_board = ui.ask(page, performance.leaderboard, *selection, dimension) if is_other else None
     asked_spread = ui.ask(page, performance.latency_spread, page.filters)
     asked_week = ui.ask(page, performance.rhythm, *selection)
 elif part == "Tools":
@@ -52,7 +53,8 @@ with summary:
 shown: dict[str, ui.Provenance] = {"Figures and course": head.course, "Tools": failing}
 
 if part == "Where":
-    board, spread, week = asked_board(), asked_spread(), asked_week()
+    board = asked_board() if asked_board else agents
+    spread, week = asked_spread(), asked_week()
     left, right = ui.side_by_side()
     with left:
         if board.frame.is_empty():
