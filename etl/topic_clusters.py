@@ -80,7 +80,7 @@ def clusters(uses: Uses, idf: Floats) -> tuple[Integers, Floats]:
 
 def _wanted(texts: int) -> int:
     """How many clusters to begin with: rather too many, as those that are alike become one later."""
-    return min(MOST_CLUSTERS, max(2, texts // 7), int(1.7 * float(texts) ** 0.5))
+    return min(MOST_CLUSTERS, max(2, texts // 7), round(1.7 * float(texts) ** 0.5))
 
 
 def _directions(matrix: Any) -> Any:
