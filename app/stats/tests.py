@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 from scipy import special
 
 
@@ -71,14 +72,18 @@ def risk_p_value(events: int, exposed: int, other_events: int, unexposed: int) -
     # Only tables within some 40 standard deviations carry weight that a double can hold.
     mean = events_in_all * exposed / units
     spread = math.sqrt(max(1.0, mean * unexposed / units))
-    reach = range(max(lowest, int(mean - 40 * spread)), min(highest, int(mean + 40 * spread)) + 1)
-    seen = _log_table(events, exposed, events_in_all, units)
-    weights = (_log_table(k, exposed, events_in_all, units) for k in reach)
-    return min(1.0, math.fsum(math.exp(weight) for weight in weights if weight <= seen + 1e-7))
+    reach = np.arange(max(lowest, int(mean - 40 * spread)), min(highest, int(mean + 40 * spread)) + 1, dtype=float)
+    weights = _log_tables(reach, exposed, events_in_all, units)
+    seen = float(_log_tables(np.array([float(events)]), exposed, events_in_all, units)[0])
+    return min(1.0, float(np.exp(weights[weights <= seen + 1e-7]).sum()))
 
 
-def _log_table(k: int, exposed: int, events: int, units: int) -> float:
-    def log_choose(n: int, m: int) -> float:
-        return math.lgamma(n + 1) - math.lgamma(m + 1) - math.lgamma(n - m + 1)
+def _log_tables(k: np.ndarray, exposed: int, events: int, units: int) -> np.ndarray:
+    """The logarithm of the chance of each table with k events among the exposed."""
 
-    return log_choose(exposed, k) + log_choose(units - exposed, events - k) - log_choose(units, events)
+    def log_choose(n: float, m: np.ndarray | float) -> np.ndarray:
+        found: np.ndarray = special.gammaln(n + 1) - special.gammaln(m + 1) - special.gammaln(n - m + 1)
+        return found
+
+    tables: np.ndarray = log_choose(exposed, k) + log_choose(units - exposed, events - k) - log_choose(units, events)
+    return tables
