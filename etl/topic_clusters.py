@@ -6,6 +6,7 @@ no library's number of threads changes a digit. scipy is imported when a fit is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -80,7 +81,7 @@ def clusters(uses: Uses, idf: Floats) -> tuple[Integers, Floats]:
 
 def _wanted(texts: int) -> int:
     """How many clusters to begin with: rather too many, as those that are alike become one later."""
-    return min(MOST_CLUSTERS, max(2, texts // 7), round(1.7 * float(texts) ** 0.5))
+    return min(MOST_CLUSTERS, max(2, texts // 7), round(1.7 * math.sqrt(texts)))
 
 
 def _directions(matrix: Any) -> Any:

@@ -54,6 +54,8 @@ with right:
     chart, words = reason_chart(by_reason.frame, select=ui.PICK)
     ui.show_chart(chart, alt=words, key="by_reason", filter_by="outcome_reason")
 
+ui.try_outcome_rules(page)
+
 ui.section("How they are spread", "Click a bar to keep only its sessions.")
 spread = spreads()
 with st.grid(2, min_column_width=320, gap="medium"):

@@ -20,6 +20,7 @@ from app.ui.layout import (
     step,
     unpriced_note,
 )
+from app.ui.outcome_rules import try_outcome_rules
 from app.ui.page import Page, answer, start
 from app.ui.provenance import Provenance, glossary, how_computed
 from app.ui.states import empty_state, error_box, guarded, stop_without_rows
@@ -65,5 +66,6 @@ __all__ = [
     "step",
     "stop_without_rows",
     "table",
+    "try_outcome_rules",
     "unpriced_note",
 ]
