@@ -1,7 +1,5 @@
 -- How errors are grouped. Called on origins of errors only, never on every row.
-
--- The text inside an error that a client printed as an object, or a proxy as a page: its message speaks, the keys and
--- tags around it don't.
+-- spoken_error: the text inside an error that a client printed as an object, or a proxy as a page.
 create or replace temp macro spoken_error(message) as
     trim(regexp_replace(regexp_replace(
         if(regexp_matches(message, '(?i)<(!doctype|html|body)'),
