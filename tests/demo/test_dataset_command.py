@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from etl.sandbox.sandbox import PUBLIC_KEY, SECRET_KEY, Sandbox
 from etl.sandbox.server import serving
 from etl.sandbox.tiny import tiny_world
+from etl.warehouse.attach import open_reader
 
 RunCommand = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -35,7 +35,7 @@ def test_errors_become_items(
     items = lines(place)
     assert said["items"] == len(items) == 15
     assert said["hash"] == hashlib.sha256(place.read_bytes()).hexdigest()
-    with duckdb.connect(str(demo_home / "warehouse" / "current.duckdb"), read_only=True) as connection:
+    with open_reader(demo_home / "warehouse" / "current.duckdb") as connection:
         query = "select count(*) from marts.traces where is_error and not starts_with(environment, 'langfuse-')"
         assert connection.execute(query).fetchall() == [(said["candidates"],)]
         failed = {row[0] for row in connection.execute("select trace_id from marts.traces where is_error").fetchall()}

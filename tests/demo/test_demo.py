@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
+
+from etl.warehouse.attach import open_reader
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def truth(demo_home: Path) -> dict[str, Any]:
 
 
 def one(home: Path, query: str) -> Any:
-    with contextlib.closing(duckdb.connect(home / "warehouse" / "current.duckdb", read_only=True)) as connection:
+    with contextlib.closing(open_reader(home / "warehouse" / "current.duckdb")) as connection:
         row = connection.execute(query).fetchone()
     assert row is not None
     return row[0]
@@ -80,7 +81,7 @@ def test_query_agrees_with_hand_written_sql(demo_home: Path, tracehouse: Any) ->
     )
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
-    with contextlib.closing(duckdb.connect(demo_home / "warehouse" / "current.duckdb", read_only=True)) as connection:
+    with contextlib.closing(open_reader(demo_home / "warehouse" / "current.duckdb")) as connection:
         rows = connection.execute(
             "select model, sum(cost_usd) from marts.observations"
             " where environment not like 'langfuse-%' and not is_synthetic and cost_usd > 0 group by model"

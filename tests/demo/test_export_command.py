@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import polars as pl
 import pytest
+
+from etl.warehouse.attach import open_reader
 
 RunCommand = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -28,7 +29,7 @@ COUNTS = {
 
 
 def one(home: Path, query: str) -> Any:
-    with duckdb.connect(str(home / "warehouse" / "current.duckdb"), read_only=True) as connection:
+    with open_reader(home / "warehouse" / "current.duckdb") as connection:
         return connection.execute(query).fetchall()[0][0]
 
 

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
+
+from etl.warehouse.attach import open_reader
 
 RunCommand = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -27,7 +28,7 @@ def test_it_has_the_shape_of_the_contract(printed: dict[str, Any], validate: Cal
 
 
 def test_it_agrees_with_sql(printed: dict[str, Any], demo_home: Path) -> None:
-    with duckdb.connect(str(demo_home / "warehouse" / "current.duckdb"), read_only=True) as connection:
+    with open_reader(demo_home / "warehouse" / "current.duckdb") as connection:
         [(sessions, known, abandoned)] = connection.execute(
             "select count(*), count(*) filter (outcome in ('resolved', 'escalated', 'abandoned')),"
             " count(*) filter (outcome = 'abandoned') from marts.sessions where environment not like 'langfuse-%'"

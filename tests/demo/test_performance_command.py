@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
+
+from etl.warehouse.attach import open_reader
 
 RunCommand = Callable[..., subprocess.CompletedProcess[str]]
 Ask = Callable[[str], list[tuple[Any, ...]]]
@@ -29,7 +30,7 @@ def printed(demo_home: Path, tracehouse: RunCommand) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def sql(demo_home: Path) -> Ask:
     def ask(text: str) -> list[tuple[Any, ...]]:
-        with duckdb.connect(str(demo_home / "warehouse" / "current.duckdb"), read_only=True) as connection:
+        with open_reader(demo_home / "warehouse" / "current.duckdb") as connection:
             return connection.execute(text).fetchall()
 
     return ask

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
+
+from etl.warehouse.attach import open_reader
 
 MARTS = ("observations", "traces", "sessions", "scores", "error_groups")
 END = "2026-11-20T12:00:00Z"
@@ -57,7 +58,7 @@ def keys(served: dict[str, Any], **changes: str) -> dict[str, str]:
 def fingerprint(home: Path) -> dict[str, str]:
     """A hash of every mart's rows, whatever their order."""
     found = {}
-    with contextlib.closing(duckdb.connect(home / "warehouse" / "current.duckdb", read_only=True)) as connection:
+    with contextlib.closing(open_reader(home / "warehouse" / "current.duckdb")) as connection:
         for mart in MARTS:
             rows = connection.execute(f"select * from marts.{mart} order by all").fetchall()
             found[mart] = hashlib.sha256(repr(rows).encode()).hexdigest()

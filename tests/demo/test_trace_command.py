@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
+
+from etl.warehouse.attach import open_reader
 
 RunCommand = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -18,7 +19,7 @@ RunCommand = Callable[..., subprocess.CompletedProcess[str]]
 def row(demo_home: Path) -> dict[str, Any]:
     """The trace with the most errors."""
     text = "from marts.traces order by error_count desc, observation_count desc, trace_id limit 1"
-    with duckdb.connect(str(demo_home / "warehouse" / "current.duckdb"), read_only=True) as connection:
+    with open_reader(demo_home / "warehouse" / "current.duckdb") as connection:
         return connection.sql(text).pl().to_dicts()[0]
 
 
