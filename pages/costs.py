@@ -146,7 +146,7 @@ if part == "Breakdown":
         key="cost_table",
         alt=f"Cost by {rows.label.lower()}, most expensive first",
         total=rows.values,
-        link=ui.FilterBy(dimension, "value"),
+        link=ui.open_or_filter(dimension, "value"),
         download_name=f"cost_by_{dimension}",
     )
     ui.show_chart(

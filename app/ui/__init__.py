@@ -24,7 +24,7 @@ from app.ui.outcome_rules import try_outcome_rules
 from app.ui.page import Page, answer, start
 from app.ui.provenance import Provenance, glossary, how_computed
 from app.ui.states import empty_state, error_box, guarded, stop_without_rows
-from app.ui.tables import Column, FilterBy, OpenHere, OpenPage, table
+from app.ui.tables import Column, FilterBy, OpenHere, OpenPage, open_or_filter, table
 from app.ui.text import plain
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "metric_cards",
     "missing_fields",
     "note",
+    "open_or_filter",
     "page_link",
     "place",
     "plain",

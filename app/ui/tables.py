@@ -103,6 +103,15 @@ class OpenHere:
 
 
 Link = OpenPage | FilterBy | OpenHere
+_DETAIL = {"trace_id": ("trace", "trace"), "session_id": ("conversation", "session")}
+
+
+def open_or_filter(dimension: str, column: str) -> Link:
+    """A click on a row opens the trace or the session that it is about; any other value filters the page."""
+    if dimension in _DETAIL:
+        page, parameter = _DETAIL[dimension]
+        return OpenPage(page, {parameter: column})
+    return FilterBy(dimension, column)
 
 
 def _config(column: Column) -> Any:

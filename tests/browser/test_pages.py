@@ -183,6 +183,13 @@ def test_a_click_on_a_row_filters_or_opens_the_detail(browser: Browser, address:
     assert "model=" in chip(page)
     settle(page)
 
+    page.goto(f"{address}/costs?since=all&by=trace_id")
+    settle(page)
+    select_first_row(page, "cost_table")
+    page.wait_for_url("**/trace?**trace=**", timeout=30_000)
+    settle(page)
+    assert problems(page) == []
+
     page.goto(f"{address}/sessions?since=all")
     settle(page)
     select_first_row(page, "sessions_table")
@@ -204,4 +211,23 @@ def test_back_returns_to_the_view_before(browser: Browser, address: str) -> None
     settle(page)
     page.wait_for_selector('[class*="st-key-chip_0"]', state="detached", timeout=30_000)
     assert "where" not in page.url
+    page.close()
+
+
+def test_from_the_errors_to_the_broken_span_in_three_clicks(browser: Browser, address: str) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 3200})
+    page.goto(f"{address}/?since=all")
+    settle(page)
+    page.get_by_role("link", name="Errors", exact=True).first.click()
+    page.wait_for_url("**/errors?**", timeout=30_000)
+    settle(page)
+    select_first_row(page, "error_groups")
+    page.wait_for_url("**/errors?**group=**", timeout=30_000)
+    settle(page)
+    assert page.get_by_text("Affected users", exact=False).count() > 0
+    select_first_row(page, "error_traces")
+    page.wait_for_url("**/trace?**span=**", timeout=30_000)
+    settle(page)
+    assert page.get_by_text("Broke here", exact=False).count() > 0
+    assert problems(page) == []
     page.close()
