@@ -587,7 +587,7 @@ def queries(draw: st.DrawFn) -> Query:
     )
 
 
-PROPERTY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+PROPERTY = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @PROPERTY
@@ -722,7 +722,7 @@ def test_a_compared_bucket_is_the_one_in_the_same_place_of_the_period_before(
             assert same(found[place][f"{name}_previous"], oracle.number(name, units)), (name, then)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     text=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20) | st.just(HOSTILE),
     operator=st.sampled_from(["=", "!=", "~"]),

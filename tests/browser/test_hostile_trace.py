@@ -95,7 +95,8 @@ def evil_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir(parents=True)
     rows = [row("root"), row("plain", parent_observation_id="root", is_root_observation=False, input=EVIL, output=EVIL)]
     with duckdb.connect(str(folder / "1.duckdb")) as connection:
-        connection.execute((ROOT / "etl" / "migrations" / "0001_raw.sql").read_text(encoding="utf-8"))
+        for migration in sorted((ROOT / "etl" / "migrations").glob("*.sql")):
+            connection.execute(migration.read_text(encoding="utf-8"))
         connection.execute("insert into meta.schema_version values (1, 'raw', $now)", {"now": END})
         connection.execute("insert into meta.as_of values ($now, 'r', false)", {"now": END})
         connection.execute(
