@@ -61,10 +61,10 @@ def _measure(home: Path, pages: list[str]) -> int:
     from streamlit.testing.v1 import AppTest  # noqa: PLC0415 - it reads the environment when it is imported
 
     missed = 0
-    app = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=120).run()
     for page in pages:
         file, _, address = page.partition("?")
-        app.query_params.clear()
+        # A visitor of its own for each page: filters stay with a visitor from page to page.
+        app = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=120).run()
         test = app.switch_page(f"../pages/{file}.py")
         for name, values in parse_qs(address).items():
             test.query_params[name] = values if name == "where" else values[0]
