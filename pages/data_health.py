@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import ui
-from app.analysis import health, overview
+from app.analysis import health, health_findings, health_state, overview
 from app.charts.health import coverage_chart
 from app.charts.metrics import course, course_words
 from app.format import count
@@ -21,13 +21,13 @@ asked_doubts = ui.ask(page, health.doubts, page.filters)
 asked_head = ui.ask(page, overview.headline, page.timezone, page.filters, page.comparison, health.VOLUME)
 entities, aside, unknown = asked_entities(), asked_aside(), asked_unknown()
 covered, coverage = asked_coverage()
-runs = health.runs(state_path, page.timezone)
-set_aside = health.total_of(aside.frame)
-timing = health.schedule(state_path)
-compared = health.reconciled(state_path, page.timezone)
+runs = health_state.runs(state_path, page.timezone)
+set_aside = health_findings.total_of(aside.frame)
+timing = health_state.schedule(state_path)
+compared = health_state.reconciled(state_path, page.timezone)
 doubtful = asked_doubts()
-room = health.disk(page.settings)
-found = health.findings(
+room = health_state.disk(page.settings)
+found = health_findings.findings(
     page.store,
     last_runs=runs,
     covered=covered,
@@ -39,27 +39,29 @@ found = health.findings(
     room=room,
 )
 
-ui.answer(health.summary(page.store, page.timezone, found))
+ui.answer(health_findings.summary(page.store, page.timezone, found))
 ui.kpi_row(
     [
-        ui.Card("Data ends", *health.age(page.store), why="End of what was read, against the clock of this machine"),
+        ui.Card(
+            "Data ends", *health_findings.age(page.store), why="End of what was read, against the clock of this machine"
+        ),
         ui.Card(
             "Last good run",
-            health.since_success(timing),
-            note=health.ago(timing),
-            why=f"By the clock of this machine; the newest run: {health.last_status(runs)}",
+            health_findings.since_success(timing),
+            note=health_findings.ago(timing),
+            why=f"By the clock of this machine; the newest run: {health_findings.last_status(runs)}",
         ),
         ui.Card(
             "Days that agree",
-            health.agreeing(compared),
+            health_findings.agreeing(compared),
             why="Days whose counts and cost equal the server's own, by the last tracehouse reconcile",
         ),
         ui.Card("Set aside", count(set_aside), why="Records that could not be read; they are in no number"),
         ui.Card("Unknown fields", count(unknown.frame.height), why="Sent by the server, not known to this version"),
         ui.Card(
             "Snapshot",
-            health.size(page.settings.warehouse),
-            note=health.number(page.store),
+            health_findings.size(page.settings.warehouse),
+            note=health_findings.number(page.store),
             why="Size of the published file",
         ),
     ]
@@ -89,7 +91,7 @@ with right:
 
 ui.section(
     "Freshness",
-    f"How much is stored, and how far each entity was read. {health.usual(timing).capitalize()}",
+    f"How much is stored, and how far each entity was read. {health_findings.usual(timing).capitalize()}",
 )
 ui.table(
     health.with_checked(entities.frame, state_path, page.timezone, is_demo=page.store.is_demo),
@@ -135,7 +137,7 @@ else:
         download_name="sync_runs",
     )
 
-ui.section("Against the server, by day", health.reconciled_words(compared, page.timezone))
+ui.section("Against the server, by day", health_findings.reconciled_words(compared, page.timezone))
 if compared.is_empty():
     ui.empty_state(
         "No day was compared yet",

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.analysis import health
+from app.analysis import health, health_findings, health_state
 from app.metrics.filters import Filters
 from app.metrics.windows import Window
 from app.store import Store
@@ -41,19 +41,19 @@ def state(tmp_path: Path) -> Path:
 
 
 def test_runs_are_read_newest_first_in_the_display_zone(state: Path) -> None:
-    frame = health.runs(state, ZoneInfo("Europe/Berlin"))
+    frame = health_state.runs(state, ZoneInfo("Europe/Berlin"))
     assert frame["run_id"].to_list() == ["r2", "r1"]
     done = frame.row(1, named=True)
     assert done["started"] == datetime(2026, 10, 26, 11)
     assert (done["rows"], done["quarantined"], done["requests"], done["snapshot"]) == (8, 3, 7, 3)
-    assert health.last_status(frame) == "running"
+    assert health_findings.last_status(frame) == "running"
 
 
 def test_reading_the_state_changes_nothing(state: Path) -> None:
     before = state.read_bytes()
-    health.runs(state, UTC)
+    health_state.runs(state, UTC)
     assert state.read_bytes() == before
-    assert health.checked_until(state) == {("p", "scores"): datetime(2026, 10, 26, 10)}
+    assert health_state.checked_until(state) == {("p", "scores"): datetime(2026, 10, 26, 10)}
 
 
 @pytest.mark.parametrize("content", [None, b"", b"this is no database at all", "other schema"])
@@ -64,15 +64,15 @@ def test_a_missing_or_foreign_state_is_no_runs(tmp_path: Path, content: bytes | 
     elif content:
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("create table runs (a)")
-    assert health.runs(path, UTC).is_empty()
-    assert health.checked_until(path) == {}
-    assert health.last_status(health.runs(path, UTC)) == "—"
+    assert health_state.runs(path, UTC).is_empty()
+    assert health_state.checked_until(path) == {}
+    assert health_findings.last_status(health_state.runs(path, UTC)) == "—"
 
 
 def test_a_row_that_makes_no_sense_is_shown_as_far_as_it_goes(state: Path) -> None:
     with closing(sqlite3.connect(state)) as connection, connection:
         connection.execute("insert into runs (run_id, started, status, counts) values ('r3', 'yesterday', 'odd', '[1')")
-    row = health.runs(state, UTC).row(0, named=True)
+    row = health_state.runs(state, UTC).row(0, named=True)
     assert (row["run_id"], row["started"], row["rows"]) == ("r3", None, 0)
 
 
@@ -107,8 +107,8 @@ def test_no_traffic_has_no_coverage_and_no_findings_about_it(make_store: Callabl
     store = make_store()
     covered, _ = health.coverage(store, ALL)
     assert all(each.share is None for each in covered)
-    found = health.findings(
-        store, last_runs=health.runs(Path("/nowhere"), UTC), covered=covered, set_aside=0, unknown=0
+    found = health_findings.findings(
+        store, last_runs=health_state.runs(Path("/nowhere"), UTC), covered=covered, set_aside=0, unknown=0
     )
     assert [each.severity for each in found] in ([], ["bad"])  # its data may be old by the clock of this machine
 
@@ -122,7 +122,9 @@ def test_every_finding_has_a_remedy_and_the_bad_ones_come_first(make_store: Call
     traces = [{"trace_id": "t", "start_time": NOW - timedelta(hours=1), "generation_count": 2, "unpriced_count": 2}]
     store = make_store(traces=traces)
     covered, _ = health.coverage(store, ALL)
-    found = health.findings(store, last_runs=health.runs(state, UTC), covered=covered, set_aside=2, unknown=1)
+    found = health_findings.findings(
+        store, last_runs=health_state.runs(state, UTC), covered=covered, set_aside=2, unknown=1
+    )
     text = " | ".join(each.finding for each in found)
     for word in (
         "The last run failed: no answer",
@@ -135,18 +137,18 @@ def test_every_finding_has_a_remedy_and_the_bad_ones_come_first(make_store: Call
     assert all(each.remedy for each in found)
     severities = [each.severity for each in found]
     assert severities == sorted(severities)
-    assert health.summary(store, UTC, found).startswith("Check before trusting")
-    assert health.summary(store, UTC, []).startswith("The numbers can be trusted")
+    assert health_findings.summary(store, UTC, found).startswith("Check before trusting")
+    assert health_findings.summary(store, UTC, []).startswith("The numbers can be trusted")
 
 
 def test_sizes_and_ages(tmp_path: Path, make_store: Callable[..., Store]) -> None:
-    assert health.size(tmp_path) == "—"
+    assert health_findings.size(tmp_path) == "—"
     (tmp_path / "current.duckdb").write_bytes(b"x" * 2_500_000)
-    assert health.size(tmp_path) == "2.5 MB"
+    assert health_findings.size(tmp_path) == "2.5 MB"
     store = make_store()
-    assert health.age(store)[1] == "ago"
+    assert health_findings.age(store)[1] == "ago"
     store.is_demo = True
-    assert health.age(store) == ("—", "made-up data")
+    assert health_findings.age(store) == ("—", "made-up data")
 
 
 def add_runs(path: Path, *runs: tuple[str, str]) -> None:
@@ -162,14 +164,14 @@ def add_runs(path: Path, *runs: tuple[str, str]) -> None:
 
 
 def findings_at(store: Store, state: Path, now: datetime, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(health, "_now", lambda: now)
-    found = health.findings(
+    monkeypatch.setattr(health_findings, "_now", lambda: now)
+    found = health_findings.findings(
         store,
-        last_runs=health.runs(state, UTC),
+        last_runs=health_state.runs(state, UTC),
         covered=[],
         set_aside=0,
         unknown=0,
-        timing=health.schedule(state),
+        timing=health_state.schedule(state),
     )
     return " | ".join(f"{each.severity}: {each.finding}" for each in found)
 
@@ -179,10 +181,10 @@ def test_a_schedule_is_learned_and_a_dead_sync_seen(
 ) -> None:
     store = make_store()
     add_runs(state, *((f"2026-10-26T1{hour}:00:00", "unchanged") for hour in range(6)))
-    timing = health.schedule(state)
+    timing = health_state.schedule(state)
     assert timing.interval == timedelta(hours=1)
     assert timing.last_success == datetime(2026, 10, 26, 15, 1)
-    assert health.usual(timing) == "usually every 1 h 00 m"
+    assert health_findings.usual(timing) == "usually every 1 h 00 m"
     said = findings_at(store, state, datetime(2026, 10, 26, 17), monkeypatch)
     assert "overdue" not in said
     said = findings_at(store, state, datetime(2026, 10, 26, 19), monkeypatch)
@@ -221,22 +223,22 @@ def test_without_any_run_only_old_data_tells(
 
 
 def test_days_against_the_server(make_store: Callable[..., Store], state: Path) -> None:
-    assert health.reconciled(state, UTC).is_empty()
+    assert health_state.reconciled(state, UTC).is_empty()
     days = [("2026-10-24", 1, 0, "[]"), ("2026-10-25", 0, 1, '["late"]'), ("2026-10-26", 0, 0, '["missing", "gone"]')]
     with closing(sqlite3.connect(state)) as connection, connection:
         for day, matches, is_explained, reasons in days:
             values = ("p", day, 10, 9, None, 0.5, matches, is_explained, reasons, "2026-10-26T12:00:00", 3)
             connection.execute(f"insert into reconciled values ({', '.join('?' * len(values))})", values)
-    frame = health.reconciled(state, UTC)
+    frame = health_state.reconciled(state, UTC)
     assert frame["state"].to_list() == ["differs", "explained", "agrees"]
     assert frame["reasons"][0] == "missing; gone"
-    assert health.agreeing(frame) == "1 of 3"
-    assert health.reconciled_words(frame, UTC).startswith(
+    assert health_findings.agreeing(frame) == "1 of 3"
+    assert health_findings.reconciled_words(frame, UTC).startswith(
         "1 of 3 days agree with the server, 1 differ for a known reason, 1 differ without a known reason, looked at on"
     )
     store = make_store()
-    found = health.findings(
-        store, last_runs=health.runs(state, UTC), covered=[], set_aside=0, unknown=0, compared=frame
+    found = health_findings.findings(
+        store, last_runs=health_state.runs(state, UTC), covered=[], set_aside=0, unknown=0, compared=frame
     )
     [finding] = [each for each in found if "without a known reason" in each.finding]
     assert finding.severity == "bad"
@@ -260,8 +262,8 @@ def test_doubts_are_counted_with_their_models(make_store: Callable[..., Store]) 
     found = health.doubts(store, ALL)
     assert (found.calls, found.doubtful, found.unpriced, found.unpriced_models) == (10, 1, 3, ("gpt-x",))
     assert found.cut is None
-    said = health.findings(
-        store, last_runs=health.runs(Path("/nowhere"), UTC), covered=[], set_aside=0, unknown=0, doubtful=found
+    said = health_findings.findings(
+        store, last_runs=health_state.runs(Path("/nowhere"), UTC), covered=[], set_aside=0, unknown=0, doubtful=found
     )
     text = " | ".join(f"{each.severity}: {each.finding}" for each in said)
     assert "bad: 3 of 10 model calls have no price: gpt-x" in text
@@ -272,7 +274,7 @@ def test_room_on_the_disk(tmp_path: Path) -> None:
     (tmp_path / "warehouse" / "snapshots").mkdir(parents=True)
     (tmp_path / "landing").mkdir()
     (tmp_path / "landing" / "page.json").write_bytes(b"x" * 3_000_000)
-    frame = health.disk(load_settings({"TRACEHOUSE_HOME": str(tmp_path)}, tmp_path))
+    frame = health_state.disk(load_settings({"TRACEHOUSE_HOME": str(tmp_path)}, tmp_path))
     sizes = dict(frame.select("what", "size_mb").iter_rows())
     assert sizes["Landed pages"] == 3.0
     assert sizes["Free on this disk"] > 0
