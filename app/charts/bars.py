@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import altair as alt
 import polars as pl
 
-from app.charts.theme import OTHER, QUIET, series_colour, text_marks, titled
+from app.charts.theme import OTHER, QUIET, layered, series_colour, text_marks, titled
 
 ROW_HEIGHT = 30
 CHROME = 44  # the title: the height that Streamlit gives a chart includes it
@@ -85,9 +85,5 @@ def ranked_bars(
     values = text_marks(base, align="left", dx=7)
     layers.append(values.encode(x=alt.X("reach:Q", axis=None), text="written:N"))
     notes = [subtitle, "grey mark: previous period" if has_previous else ""]
-    chart = (
-        alt.layer(*layers)
-        .resolve_scale(color="independent")
-        .properties(height=CHROME + max(len(names), 2) * ROW_HEIGHT)
-    )
+    chart = layered(*layers, height=CHROME + max(len(names), 2) * ROW_HEIGHT)
     return titled(chart, f"{label} by {by_label.lower()}", " · ".join(text for text in notes if text))

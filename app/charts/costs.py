@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import altair as alt
 import polars as pl
 
-from app.charts.theme import QUIET, axis, text_marks, titled
+from app.charts.theme import QUIET, axis, layered, text_marks, titled
 from app.format import money
 
 if TYPE_CHECKING:
@@ -63,9 +63,7 @@ def bridge_bars(made: Bridge) -> alt.TopLevelMixin:
         tooltip=[alt.Tooltip("name:N", title="Part"), alt.Tooltip("written:N", title="Cost")],
     )
     text = text_marks(base, align="left", dx=7).encode(x=alt.X("reach:Q", axis=None), text="written:N")
-    chart = (
-        alt.layer(bars, text).resolve_scale(color="independent").properties(height=_CHROME + len(names) * _ROW_HEIGHT)
-    )
+    chart = layered(bars, text, height=_CHROME + len(names) * _ROW_HEIGHT)
     outside = made.unpriced or made.unpriced_previous
     notes = [
         f"{made.unpriced:,} unpriced calls now and {made.unpriced_previous:,} before are outside" if outside else ""
@@ -110,7 +108,7 @@ def month_course(made: Forecast, limits: Sequence[tuple[str, float]] = ()) -> al
         line = alt.Chart(frame.head(1).select("time", pl.lit(limit).alias("limit"), pl.lit(name).alias("what")))
         layers.append(line.mark_rule(color=QUIET, strokeDash=[2, 3]).encode(y="limit:Q"))
         layers.append(text_marks(line, align="left", dy=-7).encode(x=x, y="limit:Q", text="what:N"))
-    chart = alt.layer(*layers).resolve_scale(color="independent").properties(height=300)
+    chart = layered(*layers, height=300)
     note = "dashed: expected; grey bar: 80 % interval" if made.projected_usd is not None else ""
     return titled(chart, f"Cost since the month began, USD, per day, {made.month}", note)
 

@@ -17,7 +17,7 @@ from app.analysis.drop_off import DropOff, Segments, curve_words, drop_off_note
 from app.analysis.flow_patterns import Flow, Stop, Way, flow_note, flow_words, part_words
 from app.analysis.triggers import Triggers, trigger_words
 from app.charts.shapes import intervals
-from app.charts.theme import OTHER, axis, series_colour, text_marks, titled
+from app.charts.theme import OTHER, axis, layered, series_colour, text_marks, titled
 from app.format import rate
 
 PICK = "pick"
@@ -65,7 +65,7 @@ def flow_chart(drawn: Flow) -> tuple[alt.TopLevelMixin, str]:
     text = text_marks(alt.Chart(labels), align="left", baseline="middle", limit=room).encode(
         x=alt.X("x:Q", axis=None), y=alt.Y("y:Q", axis=None), text="text:N"
     )
-    chart = alt.layer(areas, text).resolve_scale(color="independent").properties(height=HEIGHT)
+    chart = layered(areas, text, height=HEIGHT)
     title = "Sessions from step to step" + (", from the first" if drawn.anchor == "start" else ", back from the end")
     return titled(chart, title, flow_note(drawn)), flow_words(drawn)
 

@@ -12,7 +12,7 @@ import polars as pl
 from app.analysis.performance import PERCENTILES, RHYTHM, WEEKDAYS, written
 from app.charts.series import GRAIN_FORMAT, partial_ends, rules, time_axis, zoned
 from app.charts.shapes import CHROME, ROW_HEIGHT, histogram, intervals
-from app.charts.theme import QUIET, axis_labels, series_colour, text_marks, titled
+from app.charts.theme import QUIET, axis_labels, layered, series_colour, text_marks, titled
 from app.format import count, duration_ms, rate
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def percentiles(
         notes.append(f"dashed: only part of the {head.grain}")
     if marks:
         notes.append("dotted: a break in level, see Breaks")
-    chart = alt.layer(*layers).resolve_scale(color="independent").properties(height=HEIGHT)
+    chart = layered(*layers, height=HEIGHT)
     return titled(chart, f"Latency, p50, p95 and p99, per {head.grain}", notes)
 
 
@@ -231,11 +231,7 @@ def _spans(rows: pl.DataFrame, *, title: str, by: str, counted: str, note: str) 
         base.mark_point(filled=True, size=80, opacity=1).encode(x=high),
         text_marks(base, align="left", dx=9).encode(x=high, text="p95:N"),
     ]
-    chart = (
-        alt.layer(*layers)
-        .resolve_scale(color="independent")
-        .properties(height=CHROME + max(len(names), 2) * ROW_HEIGHT)
-    )
+    chart = layered(*layers, height=CHROME + max(len(names), 2) * ROW_HEIGHT)
     words = ", ".join(f"{row['name']} {row['p50']} to {row['p95']}" for row in shown.head(3).iter_rows(named=True))
     return titled(
         chart, title, ["open: p50, filled: p95, log axis", note]
@@ -323,11 +319,7 @@ def funnel_chart(made: Funnel) -> tuple[alt.TopLevelMixin, str]:
         base.mark_bar(height={"band": 0.62}, cornerRadiusEnd=2).encode(x=x, tooltip=tooltip),
         text_marks(base, align="left", dx=7).encode(x=x, text="written:N"),
     ]
-    chart = (
-        alt.layer(*layers)
-        .resolve_scale(color="independent")
-        .properties(height=CHROME + max(len(names), 2) * ROW_HEIGHT)
-    )
+    chart = layered(*layers, height=CHROME + max(len(names), 2) * ROW_HEIGHT)
     title = f"Traces that get to each step of {made.name}, count"
     words = ", ".join(f"{name} {text}" for name, text in shown.select("name", "written").iter_rows())
     return titled(chart, title, made.note), f"{title}: {words}"

@@ -16,7 +16,7 @@ from app.analysis.scores import Score
 from app.charts.bars import ranked_bars
 from app.charts.series import partial_ends, stacked_bars
 from app.charts.shapes import HEIGHT, columns, histogram, intervals
-from app.charts.theme import OTHER, QUIET, axis, series_colour, text_marks, titled
+from app.charts.theme import OTHER, QUIET, axis, layered, series_colour, text_marks, titled
 from app.format import count, number, rate
 
 ROWS = 10
@@ -242,9 +242,7 @@ def matrix_chart(found: Agreement) -> tuple[alt.TopLevelMixin, str]:
         color=alt.Color("share:Q", legend=None, scale=alt.Scale(domain=[0, 1.6]))
     )
     text = text_marks(base).encode(text="written:N")
-    chart = (
-        alt.layer(cells, text).resolve_scale(color="independent").properties(height=CHROME + CELL * max(len(rows), 2))
-    )
+    chart = layered(cells, text, height=CHROME + CELL * max(len(rows), 2))
     top = found.frame.sort("n", descending=True)
     said = (
         f"; the most frequent pair is {top['one'][0]} with {top['other'][0]}, {count(top['n'][0])} times"

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import altair as alt
 import polars as pl
 
-from app.charts.theme import QUIET, axis, series_colour, text_marks, titled
+from app.charts.theme import QUIET, axis, layered, series_colour, text_marks, titled
 
 HEIGHT = 280
 STACKED_HEIGHT = 340  # the legend takes its part
@@ -127,7 +127,7 @@ def time_series(
     notes = [subtitle]
     if first or last:
         notes.append(f"dashed: only part of the {grain}")
-    chart = alt.layer(*layers).resolve_scale(color="independent").properties(height=height)
+    chart = layered(*layers, height=height)
     return titled(chart, _title(label, form, grain), notes)
 
 
@@ -208,8 +208,8 @@ def stacked_bars(
     notes = [subtitle, f"paler: only part of the {grain}" if cut else ""]
     if not marks:
         return titled(chart.properties(height=height), _title(label, form, grain), notes)
-    layered = alt.layer(chart, *rules(marks, grain)).resolve_scale(color="independent").properties(height=height)
-    return titled(layered, _title(label, form, grain), notes)
+    marked = layered(chart, *rules(marks, grain), height=height)
+    return titled(marked, _title(label, form, grain), notes)
 
 
 _UNITS = {"money": "USD", "rate": "%", "tokens": "tokens"}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import altair as alt
 import polars as pl
 
-from app.charts.theme import QUIET, axis, series_colour, text_marks, titled
+from app.charts.theme import QUIET, axis, layered, series_colour, text_marks, titled
 
 HEIGHT = 260
 ROW_HEIGHT = 36
@@ -127,7 +127,7 @@ def columns(
         marks = marks.add_params(alt.selection_point(name=select, fields=["name"]))
     text = text_marks(base, dy=-8).encode(text="written:N")
     return titled(
-        alt.layer(marks, text).resolve_scale(color="independent").properties(height=height),
+        layered(marks, text, height=height),
         f"{label} by {by_label.lower()}",
         subtitle,
     )

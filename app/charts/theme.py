@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 import altair as alt
 
@@ -119,6 +119,17 @@ def text_marks(base: alt.Chart, **mark: Any) -> alt.Chart:
     return marks
 
 
+def layered(*layers: alt.Chart | alt.LayerChart | alt.FacetChart, height: float) -> alt.TopLevelMixin:
+    """Layers over each other, each with a colour scale of its own.
+
+    All is said at once: Altair copies every layer with each property that is added later.
+    """
+    chart: alt.TopLevelMixin = alt.layer(
+        *layers, resolve=alt.Resolve(scale=alt.ScaleResolveMap(color="independent")), height=height
+    )
+    return chart
+
+
 def titled(chart: alt.TopLevelMixin, title: str, note: str | Iterable[str] = "") -> alt.TopLevelMixin:
     """Give a chart its title (metric, unit, grain) and what else has to be known to read it.
 
@@ -126,11 +137,11 @@ def titled(chart: alt.TopLevelMixin, title: str, note: str | Iterable[str] = "")
     below.
     """
     notes = [note] if isinstance(note, str) else list(note)
-    named: alt.TopLevelMixin = chart.properties(
-        title=alt.TitleParams(text=title, anchor="start", fontSize=15, offset=12),
-        usermeta={"note": " · ".join(text for text in notes if text)},
-    )
-    return named
+    named = cast("Any", chart)
+    # Set in place, since `properties` copies the whole chart.
+    named.title = alt.TitleParams(text=title, anchor="start", fontSize=15, offset=12)
+    named.usermeta = {"note": " · ".join(text for text in notes if text)}
+    return chart
 
 
 def note_of(chart: alt.TopLevelMixin) -> str:
