@@ -5,7 +5,16 @@ from __future__ import annotations
 import streamlit as st
 
 from app import ui
-from app.analysis import overview, quality, score_agreement, score_causes, score_coverage, score_rows, scores
+from app.analysis import (
+    error_correlates,
+    overview,
+    quality,
+    score_agreement,
+    score_causes,
+    score_coverage,
+    score_rows,
+    scores,
+)
 from app.charts import quality as charts
 from app.charts.failures import correlates_chart
 from app.format import count, rate
@@ -123,7 +132,7 @@ with ui.guarded():
                 chart, words = correlates_chart(goes_with)
                 ui.show_chart(chart, alt=words)
                 ui.table(
-                    score_causes.correlate_rows(goes_with),
+                    error_correlates.correlate_rows(goes_with),
                     columns={
                         "label": ui.Column("Dimension", pinned=True),
                         "value": ui.Column("Value"),

@@ -308,19 +308,3 @@ def driver_words(found: Driver, score: Score) -> str:
     side = "higher" if rank.value > 0 else "lower"
     more = {"latency_ms": "latency is higher", "cost_usd": "cost is higher", "total_tokens": "more tokens are used"}
     return f"{score.name} is {strength} {side} where {more[found.measure]}: {bounds}."
-
-
-def correlate_rows(frame: pl.DataFrame) -> pl.DataFrame:
-    """``correlates`` for a table: a reading in words, and no number where the ratio has no upper bound."""
-    finite = [pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name) for name in ("ratio", "high")]
-    return frame.with_columns(
-        *finite,
-        pl.when(~pl.col("is_certain"))
-        .then(pl.lit("no certain difference"))
-        .when(pl.col("other_rate") == 0)
-        .then(pl.lit("only here"))
-        .when(pl.col("ratio") > 1)
-        .then(pl.lit("more often"))
-        .otherwise(pl.lit("less often"))
-        .alias("reading"),
-    )
