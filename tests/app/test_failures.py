@@ -277,11 +277,10 @@ def test_users_and_sessions_that_it_struck(chats: Store) -> None:
     ],
 )
 def test_groups_are_filtered_where_the_data_is(store: Store, kept: dict[str, str], ids: list[str]) -> None:
-    found = failures.groups(store, UTC, ALL, **kept)  # type: ignore[arg-type]
+    asked = {"error_class": "", "state": "", "text": "", **kept}
+    found = failures.groups(store, UTC, ALL, error_class=asked["error_class"], state=asked["state"], text=asked["text"])
     assert found.frame["error_group_id"].to_list() == ids
-    assert failures.all_groups(store, UTC, ALL, **{"error_class": "", "state": "", "text": "", **kept}).height == len(
-        ids
-    )
+    assert failures.all_groups(store, UTC, ALL, **asked).height == len(ids)
 
 
 def test_where_a_group_began(make_store: Callable[..., Store]) -> None:
