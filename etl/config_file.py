@@ -3,8 +3,8 @@
 Knows nothing of what the settings mean: the dataclasses' annotations are the schema. Supported annotations are
 bool, int, float, str, ``float | None``, ``tuple[str, ...]``, ``Mapping[str, str]``, a dataclass (a table),
 ``tuple[Dataclass, ...]`` (an array of tables) and ``Mapping[str, Dataclass]`` (named tables). A field's metadata may
-carry a ``minimum``, and that of a list its ``choices``, or the ``form`` of each entry (a regular expression) with an
-``example``.
+carry a ``minimum``, that of a text what it must be ``one_of``, and that of a list its ``choices``, or the ``form`` of
+each entry (a regular expression) with an ``example``.
 """
 
 from __future__ import annotations
@@ -109,6 +109,10 @@ def _table(schema: type[Any], table: Mapping[str, Any], source: _Source, section
         minimum = known[key].metadata.get("minimum")
         if minimum is not None and values[key] < minimum:
             raise source.fail(section, key, f"= {_short(values[key])} is too small", f"It takes {minimum} or more", nth)
+        one_of = known[key].metadata.get("one_of")
+        if one_of is not None and values[key] not in one_of:
+            choices = ", ".join(choice for choice in one_of if choice)
+            raise source.fail(section, key, f"= {_short(raw)} is unknown", f"Choose among {choices}", nth)
         _check_entries(known[key].metadata, values[key], functools.partial(source.fail, section, key, occurrence=nth))
     for name, item in known.items():
         if name not in values and item.default is MISSING and item.default_factory is MISSING:

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from etl.config_file import read_definitions
 from etl.errors import ConfigError
+from etl.settings_alerts import AlertSettings, ChannelSettings
 
 OPTIONAL_ENTITIES = ("datasets", "dataset_items", "experiments")
 DEFAULT_BASE_URL = "https://cloud.langfuse.com"
@@ -233,6 +234,8 @@ class Definitions:
     experiment: tuple[ExperimentSettings, ...] = ()
     view: tuple[ViewSettings, ...] = field(default=(), compare=False)  # no number depends on them
     funnel: tuple[FunnelSettings, ...] = ()
+    alert: tuple[AlertSettings, ...] = field(default=(), compare=False)
+    channel: tuple[ChannelSettings, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
