@@ -13,6 +13,7 @@
     │   ├── WarehouseMissing   nothing has been synced yet                             exit 1
     │   ├── Locked             another run holds the lock                              exit 75
     │   └── SchemaMismatch     written by a newer tracehouse                           exit 1
+    ├── ChannelFailed          a notice or a report could not be sent                  exit 1
     ├── CheckFailed            the data broke a declared rule                          exit 3
     └── Interrupted            SIGINT or SIGTERM ended the run; nothing is lost        exit 130, 143
 
@@ -102,6 +103,22 @@ class Locked(WarehouseError):
 
 class SchemaMismatch(WarehouseError):
     """The warehouse was written by a newer tracehouse."""
+
+
+class ChannelFailed(TracehouseError):
+    """A channel did not take a message. The text holds no address: addresses are secrets.
+
+    Attributes:
+        is_final: the same message to the same channel will fail again, until somebody changes something.
+        retry_after: seconds that the receiver asked to wait, if it did.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str = "", is_final: bool = False, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.is_final = is_final
+        self.retry_after = retry_after
 
 
 class CheckFailed(TracehouseError):

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-READ_SIDE = ("etl.warehouse", "etl.settings", "etl.errors")
+READ_SIDE = ("etl.warehouse", "etl.settings", "etl.settings_alerts", "etl.errors")
 COMPOSERS = {"app/cli.py", "app/demo_command.py"}  # the only modules of the app that run the sync's commands
 COMMANDS = {f"app/{path.name}" for path in (ROOT / "app").glob("*_command.py")}  # they need etl.cli's options
 
