@@ -15,8 +15,9 @@ from typing import Any
 import apprise
 
 from app.alerts.mail import MailBox
-from app.alerts.message import Message, defused
+from app.alerts.message import Message
 from app.alerts.time_limit import within
+from app.alerts.untrusted import defused
 from etl.errors import ChannelFailed, ConfigError
 from etl.settings_alerts import ChannelSettings
 

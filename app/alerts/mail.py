@@ -17,8 +17,9 @@ from email.utils import format_datetime, formataddr
 from socket import SHUT_RDWR
 from typing import Any
 
-from app.alerts.message import Message, one_line
+from app.alerts.message import Message
 from app.alerts.time_limit import within
+from app.alerts.untrusted import one_line
 from etl.errors import ChannelFailed, ConfigError
 from etl.settings_alerts import ChannelSettings
 

@@ -4,9 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from app.alerts.notice import Notice
+from app.alerts.notice_html import AGAIN, facts, html_of
+from app.alerts.notice_words import NoticeWords
+from app.alerts.untrusted import code, defused
+from etl.settings import Settings
+
+SCHEMA = "tracehouse.alerts.v1"
+MAIL_LIMIT = 50
+CHAT_LIMIT = 5
+NAMED = 3
+RANKS = ("alert", "no_data", "warning", "recovered", "ok", "unknown", "test")
+COUNTED = {"alert": "alert{s}", "no_data": "without data", "warning": "warning{s}", "recovered": "recovered"}
+COUNTED |= {"ok": "ok", "unknown": "not known", "test": "test{s}"}
+URGENCIES = {"alert": "failure", "no_data": "warning", "warning": "warning", "recovered": "success"}
+URGENCIES |= {"ok": "success", "unknown": "info", "test": "info"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +49,8 @@ class Message:
         text: all of it as plain text: an e-mail's plain part.
         json: all of it for machines: a webhook's body, to which ``id`` and ``subject`` are added.
         summary: a few lines of plain text with a link, for chats and phones; empty: ``text``.
-        markdown: the same few lines in CommonMark; data inside must have gone through ``code``. Empty: ``summary``.
+        markdown: the same few lines in CommonMark; names from the data in it must have gone through
+            ``untrusted.code`` or ``defused``. Empty: ``summary``.
         html: all of it as a document that loads nothing from elsewhere: an e-mail's HTML part. Empty: plain text only.
         attachments: files that go with an e-mail.
         urgency: how a service that has colours or priorities shows it.
@@ -59,23 +76,99 @@ class Message:
         return hashlib.sha256(told.encode()).hexdigest()[:24]
 
 
-# What chats make links, images, mentions or markup of, and what stands there instead.
-_DEFUSED = str.maketrans({"`": "'", "[": "(", "]": ")", "<": "\u2039", ">": "\u203a", "*": "\u2217"})
-_BREAK = "\u200b"  # a zero-width space, which no reader sees and no chat takes for part of a name or an address
+def message_for(notices: Sequence[Notice], settings: Settings) -> Message:
+    """Everything that one check has to tell one channel, as one message.
+
+    The gravest come first. Mails name the first 50 and chats the first 5, and say how many more there are; the JSON
+    has all of them. Times are on the display zone's clock, in the JSON in UTC.
+
+    Args:
+        notices: at least one.
+        settings: the display zone, and ``[display].base_url`` for links.
+    """
+    display = settings.definitions.display
+    ranked = sorted(notices, key=lambda notice: (RANKS.index(_rank(notice)), notice.rule, notice.group, notice.at))
+    told = [NoticeWords(notice, settings.timezone, display.base_url) for notice in ranked]
+    chat = [NoticeWords(notice, settings.timezone, display.base_url, defused) for notice in ranked[:CHAT_LIMIT]]
+    subject = _subject(told)
+    zone = f"Times are {display.timezone}."
+    notes = [note for note in (_more(ranked, MAIL_LIMIT), zone, "Sent by tracehouse.") if note]
+    chat_notes = [note for note in (_more(ranked, CHAT_LIMIT), zone) if note]
+    return Message(
+        subject=subject,
+        text="\n".join([*(_text(words) for words in told[:MAIL_LIMIT]), "-- ", *notes, ""]),
+        json={"schema": SCHEMA, "notices": [_json(words) for words in told]},
+        summary="\n\n".join([*(_summary(words, alone=len(told) == 1) for words in chat), " ".join(chat_notes)]),
+        markdown="\n\n".join([*(_markdown(words, alone=len(told) == 1) for words in chat), " ".join(chat_notes)]),
+        html=html_of(subject, told[:MAIL_LIMIT], notes),
+        urgency=URGENCIES[_rank(ranked[0])],
+        id=_key(ranked),
+    )
 
 
-def one_line(text: str, limit: int = 200) -> str:
-    """Untrusted text on one line without control characters, cut where it is very long."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+def _rank(notice: Notice) -> str:
+    """What a notice asks for: ``better`` and ``repeat`` count as the level they are at."""
+    return notice.kind if notice.kind in ("recovered", "test") else notice.level
 
 
-def defused(text: str, limit: int = 200) -> str:
-    """Untrusted text of which no chat makes a link, an image, a mention or markup."""
-    line = one_line(text, limit).translate(_DEFUSED)
-    return line.replace("@", f"@{_BREAK}").replace("://", f":{_BREAK}//").replace("www.", f"www{_BREAK}.")
+def _subject(told: Sequence[NoticeWords]) -> str:
+    """Of one notice what it says; of several how many of each sort, and whose."""
+    if len(told) == 1:
+        return told[0].subject
+    ranks = [_rank(words.notice) for words in told]
+    names = list(dict.fromkeys(words.name for words in told))
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{_counted(ranks)}: {', '.join(names[:NAMED])}{more}"
 
 
-def code(text: str) -> str:
-    """Untrusted text as a code span of Markdown; defused too, because some chats know no code spans."""
-    return f"`{defused(text) or ' '}`"
+def _more(ranked: Sequence[Notice], limit: int) -> str:
+    """What a form leaves out, said."""
+    left = [_rank(notice) for notice in ranked[limit:]]
+    if not left:
+        return ""
+    return f"And {len(left)} more ({_counted(left)}): `tracehouse alerts history` lists them."
+
+
+def _counted(ranks: Sequence[str]) -> str:
+    """``2 alerts, 1 recovered``."""
+    numbers = {rank: ranks.count(rank) for rank in RANKS if rank in ranks}
+    return ", ".join(f"{n:,} {COUNTED[rank].format(s='' if n == 1 else 's')}" for rank, n in numbers.items())
+
+
+def _text(words: NoticeWords) -> str:
+    rows = {"open": words.link, **facts(words)} if words.link else facts(words)
+    lines = [f"{words.head}: {words.name}", words.sentence, ""]
+    lines += [f"  {label:<8}{value}" for label, value in rows.items()]
+    return "\n".join([*lines, ""])
+
+
+def _summary(words: NoticeWords, *, alone: bool) -> str:
+    """For services that show text as it is. A single notice is named in the title already."""
+    lines = [] if alone else [f"{words.head}: {words.name}"]
+    return "\n".join([*lines, *_short(words), *([words.link] if words.link else [])])
+
+
+def _markdown(words: NoticeWords, *, alone: bool) -> str:
+    rule = code(words.notice.rule)
+    name = f"{rule} {code(words.notice.group)}" if words.notice.group else rule
+    lines = [] if alone else [f"**{words.head}** {name}"]
+    return "\n".join([*lines, *_short(words), *([f"[Open in tracehouse](<{words.link}>)"] if words.link else [])])
+
+
+def _short(words: NoticeWords) -> list[str]:
+    if words.notice.kind == "test":
+        return [words.sentence]
+    again = [f"{AGAIN.capitalize()}."] if words.notice.duplicate else []
+    label = "From" if words.notice.kind == "recovered" else "Since"
+    only = f" Only {words.only}." if words.only else ""
+    return [f"{words.sentence} {label} {words.since}.{only}", *again]
+
+
+def _json(words: NoticeWords) -> dict[str, Any]:
+    said = {"title": words.subject, "sentence": words.sentence, "value_text": words.value, "limit_text": words.limit}
+    return {**words.notice.as_json(), **said, "link": words.link or None, "command": words.command or None}
+
+
+def _key(notices: Sequence[Notice]) -> str:
+    told = "".join(sorted(notice.id for notice in notices))
+    return hashlib.sha256(told.encode()).hexdigest()[:24]
