@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-from app.alerts.notice import Notice
+from app.alerts.notice import Notice, notice_id
 from app.alerts.notice_html import AGAIN, facts, html_of
 from app.alerts.notice_words import NoticeWords
-from app.alerts.untrusted import code, defused
+from app.alerts.untrusted import code, defused, one_line
 from etl.settings import Settings
 
 SCHEMA = "tracehouse.alerts.v1"
@@ -104,6 +105,40 @@ def message_for(notices: Sequence[Notice], settings: Settings) -> Message:
         urgency=URGENCIES[_rank(ranked[0])],
         id=_key(ranked),
     )
+
+
+def trial_message(channel: str, now: datetime, settings: Settings) -> Message:
+    """What ``alerts test`` sends: the form of a real notice, and nothing wrong.
+
+    Args:
+        channel: its name.
+        now: naive UTC.
+        settings: as for ``message_for``.
+    """
+    notice = Notice(
+        id=notice_id("test", channel, now, "test"),
+        rule="test",
+        group="",
+        kind="test",
+        level="ok",
+        before="ok",
+        at=now,
+        since=now,
+        window_from=None,
+        value=None,
+        n=0,
+        baseline=None,
+        threshold=None,
+        below=False,
+        metric="",
+        label="",
+        format="number",
+        unit="",
+        units="",
+        window="",
+    )
+    message = message_for([notice], settings)
+    return replace(message, subject=f"TEST of the channel {one_line(channel)}: it works, and nothing is wrong")
 
 
 def _rank(notice: Notice) -> str:

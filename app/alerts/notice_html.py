@@ -9,7 +9,7 @@ from app.alerts.notice_words import NoticeWords
 
 FONT = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
 COLOURS = {"alert": "#b42318", "warning": "#b54708", "ok": "#067647"}
-QUIET = "#667085"  # 4.9:1 on white; the level is said in words too
+QUIET = "#475467"
 HEAD = """\
 <!doctype html>
 <html lang="en">
@@ -23,8 +23,9 @@ HEAD = """\
 """
 NOTICE = """\
 <div style="max-width:640px;margin:0 0 20px;padding:2px 0 2px 14px;border-left:5px solid {colour}">
-<p style="margin:0;font-size:12px;font-weight:700;letter-spacing:.04em;color:{colour}">{head}</p>
-<h2 style="margin:2px 0 6px;font-size:18px">{name}</h2>
+<p style="margin:0"><span style="padding:2px 7px;border-radius:4px;background:{colour};color:#ffffff;font-size:12px;\
+font-weight:700;letter-spacing:.04em">{head}</span></p>
+<h2 style="margin:4px 0 6px;font-size:18px">{name}</h2>
 <p style="margin:0 0 10px">{sentence}</p>
 <table role="presentation" cellpadding="0" cellspacing="0" style="border-collapse:collapse;font-size:14px">
 {rows}
@@ -32,7 +33,7 @@ NOTICE = """\
 {link}</div>
 """
 ROW = """\
-<tr><td style="padding:2px 14px 2px 0;color:{quiet};vertical-align:top">{label}</td>\
+<tr><td style="padding:2px 14px 2px 0;vertical-align:top;opacity:.72">{label}</td>\
 <td style="padding:2px 0;overflow-wrap:anywhere">{value}</td></tr>"""
 LINK = """\
 <p style="margin:12px 0 4px"><a href="{address}" style="display:inline-block;padding:8px 14px;border-radius:6px;\
@@ -40,7 +41,7 @@ background:{colour};color:#ffffff;text-decoration:none;font-weight:600">Open in 
 """
 AGAIN = "sent again after an interruption: you may have this already"
 CODE = '<code style="font-size:12px">{text}</code>'
-FOOT = '<p style="max-width:640px;font-size:12px;color:{quiet}">{text}</p>\n</body>\n</html>\n'
+FOOT = '<p style="max-width:640px;font-size:12px;opacity:.72">{text}</p>\n</body>\n</html>\n'
 
 
 def html_of(title: str, told: Sequence[NoticeWords], notes: Sequence[str]) -> str:
@@ -51,7 +52,7 @@ def html_of(title: str, told: Sequence[NoticeWords], notes: Sequence[str]) -> st
         told: the notices.
         notes: sentences that stand below them.
     """
-    foot = FOOT.format(quiet=QUIET, text="<br>\n".join(escape(note) for note in notes))
+    foot = FOOT.format(text="<br>\n".join(escape(note) for note in notes))
     return "".join([HEAD.format(title=escape(title), font=FONT), *(_notice(words) for words in told), foot])
 
 
@@ -61,7 +62,7 @@ def facts(words: NoticeWords) -> dict[str, str]:
         return {}
     rows = {
         "from" if words.notice.kind == "recovered" else "since": words.since,
-        "window": words.window,
+        "window" if words.notice.window_from else "looked": words.window,
         "only": words.only,
         "note": AGAIN if words.notice.duplicate else "",
         "check": words.command,

@@ -127,10 +127,10 @@ class NoticeWords:
 
     @property
     def window(self) -> str:
-        """What was looked at: ``2026-11-26 03:12 to 05:00, 100 traces``."""
+        """What was looked at: ``2026-11-26 03:12 to 05:00, 100 traces``; or when, of a rule that goes by the clock."""
         notice = self.notice
         if notice.window_from is None:
-            return f"the clock at {when(notice.at, self.timezone)}"
+            return when(notice.at, self.timezone)
         return f"{self._span(notice.window_from)}, {notice.n:,} {self.clean(notice.units)}"
 
     @property
