@@ -158,8 +158,12 @@ def _failure(kind: str, lines: Iterable[str]) -> ChannelFailed:
 
 
 def _keep_quiet() -> None:
-    """Neither Apprise's warnings nor the paths that urllib3 logs, which are secrets, may reach a terminal or a file."""
+    """Addresses, which Apprise and urllib3 log in full at DEBUG, may reach no terminal and no file.
+
+    Warnings still go to the capture that ``notify`` makes, from which the status of a refusal is read.
+    """
     logger = logging.getLogger("apprise")
+    logger.setLevel(logging.WARNING)
     logger.propagate = False
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())

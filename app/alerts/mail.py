@@ -24,6 +24,7 @@ from etl.errors import ChannelFailed, ConfigError
 from etl.settings_alerts import ChannelSettings
 
 SUBJECT_LENGTH = 180
+READY = 220
 PERMANENT = 500
 
 
@@ -173,7 +174,9 @@ class _Talk:
         with server:
             # SMTP_SSL and STARTTLS check the certificate against this name; the constructor would have set it.
             server._host = box.host  # type: ignore[attr-defined]  # noqa: SLF001
-            server.connect(box.host, box.port)
+            code, greeting = server.connect(box.host, box.port)
+            if code != READY:
+                raise smtplib.SMTPConnectError(code, greeting)
             if box.security == "starttls":
                 server.starttls(context=context)
             if box.user and box.password:
@@ -199,6 +202,8 @@ def _failure(error: OSError | smtplib.SMTPException) -> ChannelFailed:
             return ChannelFailed(said, hint="Check the receivers' addresses", is_final=codes[0] >= PERMANENT)
         case smtplib.SMTPSenderRefused():
             said, hint = f"The mail server refused the sender ({error.smtp_code})", "Check the address in from="
+        case smtplib.SMTPConnectError(smtp_code=code) if code < 0:
+            return ChannelFailed("The mail server's port answers, but not as a mail server does")
         case smtplib.SMTPResponseException():
             said, hint = f"The mail server answered {error.smtp_code}", ""
         case smtplib.SMTPServerDisconnected():

@@ -62,7 +62,7 @@ def facts(words: NoticeWords) -> dict[str, str]:
         return {}
     rows = {
         "from" if words.notice.kind == "recovered" else "since": words.since,
-        "window" if words.notice.window_from else "looked": words.window,
+        "window" if words.notice.window_from else "at": words.window,
         "only": words.only,
         "note": AGAIN if words.notice.duplicate else "",
         "check": words.command,

@@ -7,6 +7,10 @@ import hashlib
 import hmac
 import json
 import math
+import os
+import re
+import socket
+import ssl
 import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
@@ -25,6 +29,7 @@ from etl.settings_alerts import ChannelSettings
 USER_AGENT = "tracehouse-webhook/1"
 RETRYABLE = (408, 425, 429)  # of the 4xx; every 5xx is tried again too
 GONE = 410
+HOST = re.compile(r"[A-Za-z0-9._:-]+")  # a name in its encoded form, or an address
 ANSWER_BYTES = 65_536  # more of an answer is not waited for: its status has said what there is to say
 
 
@@ -63,7 +68,7 @@ class Webhook:
             url = httpx.URL(address)
         except (httpx.InvalidURL, ValueError):
             url = httpx.URL("")
-        if not url.host:
+        if not HOST.fullmatch(url.raw_host.decode("ascii")):
             # Not "from": the cause's text holds the address.
             raise ConfigError(f"{place} is no web address", hint="Set it to https://host/path")
         if url.scheme == "http" and not channel.allow_private:
@@ -191,9 +196,11 @@ def _reason(error: Exception) -> str:
     while cause is not None and cause not in seen:
         seen.append(cause)
         cause = cause.__cause__ or cause.__context__
-    system = next((each for each in reversed(seen) if isinstance(each, OSError) and each.strerror), None)
-    if isinstance(system, OSError) and system.strerror:
-        return system.strerror
+    for each in reversed(seen):
+        if isinstance(each, socket.gaierror | ssl.SSLError):
+            return each.strerror or type(each).__name__
+        if isinstance(each, OSError) and each.errno is not None:
+            return os.strerror(each.errno)
     return type(error).__name__
 
 
