@@ -95,6 +95,11 @@ class Block:
         return not self.adds_up and self.split.is_partition and not self.required
 
     @property
+    def units(self) -> str:
+        """The units with the values of the dimensions as ``d0``, ``d1``; without those that lack a required value."""
+        return select({"": "*", **self._values}, f"({self.split.sql})", self._present())
+
+    @property
     def _values(self) -> dict[str, str]:
         return {f"d{index}": value for index, value in enumerate(self.split.values)}
 
@@ -131,10 +136,9 @@ class Block:
         if self.can_sum:
             columns = {**({"t": "t"} if self.bucket else {}), **self._sums}
             return select(columns, f"{self.name} {using}", group=bool(self.bucket))
-        units = select({"": "*", **self._values}, f"({self.split.sql})", self._present())
         # A unit with several of the other values is still one unit.
         once = "" if self.split.is_partition else f"distinct on ({', '.join(MARTS[self.selection.grain].key)}) "
-        return self._aggregated(self._time, f"({select({'': f'{once}*'}, f'({units}) {using}')})")
+        return self._aggregated(self._time, f"({select({'': f'{once}*'}, f'({self.units}) {using}')})")
 
     def whole(self, parameters: Parameters, dimensions: Sequence[Dimension]) -> str:
         """Aggregated over all units, each once."""

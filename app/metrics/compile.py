@@ -176,7 +176,7 @@ class _Statement:
         columns = {key: key for key in keys}
         for prefix in dict.fromkeys(column[0] for block in self._blocks for column in block.names):
             for number, metric in enumerate(self._metrics):
-                columns.update(_finished(metric, f"{prefix}{number}"))
+                columns.update(finished(metric, f"{prefix}{number}"))
         return {**columns, "n_units": "n_units::bigint"}
 
     def _something(self) -> str:
@@ -204,7 +204,7 @@ class _Statement:
             return f"{select({'': values}, 'found')} order by {measure} limit {bound}"
         # Over the whole window a value is not always the sum of its time buckets.
         block = next(each for each in self._blocks if column in each.columns or f"{column}_k" in each.columns)
-        ranked = select({"": values, column: _finished(self._metrics[position], column)[column]}, f"({block.ranked()})")
+        ranked = select({"": values, column: finished(self._metrics[position], column)[column]}, f"({block.ranked()})")
         every = f"(select distinct {values} from found) left join ({ranked}) using ({values})"  # noqa: S608 - names of the registry
         return f"{select({'': values}, every)} order by {measure} limit {bound}"
 
@@ -225,7 +225,7 @@ class _Statement:
         return [*self._time, f"m{self._position(name)} {direction} nulls last", *self._values]
 
 
-def _finished(metric: Metric, column: str) -> dict[str, str]:
+def finished(metric: Metric, column: str) -> dict[str, str]:
     """A metric's columns in the answer from those of its block; no rows mean zero for counts, nothing for the rest."""
     if metric.numerator:
         parts = {part: f"coalesce({part}, 0)" for part in (f"{column}_n", f"{column}_k") if metric.is_rate}

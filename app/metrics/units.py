@@ -15,7 +15,7 @@ from app.metrics.filters import NONE, Condition, merged
 from app.metrics.windows import Window
 from app.metrics.words import WORDS, found_in
 
-Value = str | int | float | datetime | list[str] | None
+Value = str | int | float | datetime | list[str] | list[datetime] | None
 
 
 class Parameters:
