@@ -24,12 +24,19 @@ pieces as (
     join edges e on e.t = w.until
 ),
 
-placed as (
-    select u.*, e.edge
-    from (select *, {time} as happened_at from ({units})) u
-    asof join edges e on u.happened_at >= e.t
-    where u.happened_at < (select max(t) from edges)
+units as (select *, {time} as happened_at from ({units})),
+
+-- The piece of each moment. An ASOF join would do, but becomes a nested loop where few units are expected.
+moments as (
+    select t, edge
+    from (
+        select t, is_unit, max(edge) over (order by t) as edge
+        from (select t, edge, false as is_unit from edges union all select distinct happened_at, null, true from units)
+    )
+    where is_unit and t < (select max(t) from edges)
 ),
+
+placed as (select u.*, m.edge from units u join moments m on m.t = u.happened_at where m.edge is not null),
 
 {present}
 

@@ -10,9 +10,21 @@ numbered as materialized (
 
 {present}
 
+counted_before as (
+    select look, until, d0, so_far
+    from (
+        select look, t as until, d0, max(so_far) over (partition by d0 order by t, look is null) as so_far
+        from (
+            select look, until as t, d0, null as so_far from {ends}
+            union all
+            select null, t, d0, so_far from numbered
+        )
+    )
+    where look is not null
+),
+
 reached as (
     select e.look, e.d0, coalesce(s.t, e.until) as since, e.until
-    from {ends} e
-    asof left join (select distinct d0, t, so_far from numbered) c on e.d0 = c.d0 and e.until > c.t
-    left join numbered s on s.d0 = e.d0 and s.place = greatest(c.so_far - {latest} + 1, 1)
+    from counted_before e
+    left join numbered s on s.d0 = e.d0 and s.place = greatest(e.so_far - {latest} + 1, 1)
 ),
