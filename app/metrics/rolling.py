@@ -49,7 +49,8 @@ class Rolling:
         project: id or name; empty: all.
         latest: windows begin with the latest so many traces before their ends instead (of each group by itself); those
             of the same moment are all inside.
-        remembered: a group without a unit in a window is answered if it had one so shortly before the window's end.
+        remembered: a group without a unit in a window is answered if it had one so shortly before the window's end; at
+            least the longest window.
     """
 
     metric: Metric
@@ -111,9 +112,10 @@ def _statement(rolling: Rolling, scope: Scope, parameters: Parameters) -> str:
     if any(since >= until for since, until in windows) and not rolling.latest:
         raise ConfigError("A window is empty", hint="Let each begin before it ends")
     last = max(until for _, until in windows)
+    remembered = max(rolling.remembered, *(until - since for since, until in windows))
     first = BEFORE_ALL if rolling.latest else min(since for since, _ in windows)
     if scope.dimensions and not rolling.latest:
-        first = min(first, min(until for _, until in windows) - rolling.remembered)
+        first = min(first, min(until for _, until in windows) - remembered)
     block = make_blocks(scope, Window(first, last), None, (metric,), parameters)[0]
     time = MARTS[block.selection.grain].time
     counts = {**block.columns, "n_units": "count(*)"}
@@ -131,7 +133,7 @@ def _statement(rolling: Rolling, scope: Scope, parameters: Parameters) -> str:
         "keys": "edge, d0" if reaches else "edge",
         "time": time,
         "units": _grouped(block, scope.dimensions),
-        "present": _present(rolling, of_pieces, parameters) if is_grouped and not reaches else "",
+        "present": _present(remembered, of_pieces, parameters) if is_grouped and not reaches else "",
         "parts": "counted" if block.adds_up else "placed",
         "of_piece": _listed(counts),
         "of_window": _listed(sums if block.adds_up else counts),
@@ -141,10 +143,10 @@ def _statement(rolling: Rolling, scope: Scope, parameters: Parameters) -> str:
     return select({**plain, **finished(metric, "m0")}, f"({text})")
 
 
-def _present(rolling: Rolling, activity: str, parameters: Parameters) -> str:
+def _present(remembered: timedelta, activity: str, parameters: Parameters) -> str:
     """The steps that find which groups are answered."""
-    remembered = f"to_microseconds({parameters.bind(rolling.remembered // timedelta(microseconds=1))}::bigint)"
-    return sql_file("rolling_present").format(remembered=remembered, activity=activity)
+    length = f"to_microseconds({parameters.bind(remembered // timedelta(microseconds=1))}::bigint)"
+    return sql_file("rolling_present").format(remembered=length, activity=activity)
 
 
 def _latest(rolling: Rolling, scope: Scope, window: Window, parameters: Parameters) -> str:
@@ -157,7 +159,7 @@ def _latest(rolling: Rolling, scope: Scope, window: Window, parameters: Paramete
         traces=select({"": "*", "d0": group}, f"({made.sql})"),
         latest=parameters.bind(rolling.latest),
         ends="answered" if scope.dimensions else "asked",
-        present=_present(rolling, each, parameters) if scope.dimensions else "",
+        present=_present(rolling.remembered, each, parameters) if scope.dimensions else "",
     )
 
 

@@ -4,7 +4,9 @@ gaps as (
 ),
 
 islands as (
-    select d0, first, last, count_if(gap > {remembered}) over (partition by d0 order by first) as island from gaps
+    select d0, first, last, count_if(coalesce(gap > {remembered}, false)) over same as island
+    from gaps
+    window same as (partition by d0 order by first)
 ),
 
 present as (select d0, min(first) as first, max(last) + {remembered} as last from islands group by d0, island),
