@@ -6,10 +6,10 @@ aggregates are the same texts of the same registry. Only how rows reach their wi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from app.store import Store
 
 BEFORE_ALL = datetime.min  # noqa: DTZ901 - naive UTC, as all times here
-SCHEMA = {
+SCHEMA: Mapping[str, Any] = {
     "window": pl.Int64,
     "group": pl.String,
     "since": pl.Datetime("us"),

@@ -91,10 +91,9 @@ def test_each_window_has_the_number_of_its_own_query(
     project: str,
 ) -> None:
     rolling = Rolling(find_metric(name), windows, by, conditions, project, remembered=timedelta(hours=5))
-    try:
-        check(store, rolling)
-    except ConfigError as error:
-        assert "score" in str(error)
+    if by == "score_name" and name.startswith("score_coverage"):  # means nothing, as in a query
+        return
+    check(store, rolling)
 
 
 @settings(max_examples=60, deadline=None)

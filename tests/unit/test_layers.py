@@ -24,6 +24,10 @@ ALLOWED = {
     "app/store.py": READ_SIDE,
     "app/metrics/": ("app.metrics", "app.stats", "app.store", "app.format", *READ_SIDE),
     "app/analysis/": ("app.analysis", "app.metrics", "app.stats", "app.store", "app.format", "app.sql", *READ_SIDE),
+    "app/alerts/": (
+        *("app.alerts", "app.metrics", "app.analysis", "app.stats", "app.store", "app.format", "app.sql"),
+        *("app.saved", "app.query_output", *READ_SIDE),
+    ),
     "app/charts/": ("app.charts", "app.analysis", "app.metrics", "app.format"),
     "app/exports/": ("app", "etl.langfuse.client", "etl.langfuse.limiter", *READ_SIDE),
     "app/": ("app", *READ_SIDE),
@@ -38,6 +42,7 @@ THIRD_PARTY_BANNED = {
     "app/stats/": {"streamlit", "duckdb", "altair"},
     "app/analysis/": {"streamlit", "altair"},
     "app/metrics/": {"streamlit", "altair"},
+    "app/alerts/": {"streamlit", "altair", "duckdb"},
     "app/charts/": {"streamlit", "duckdb"},
 }
 
@@ -93,6 +98,9 @@ def test_imports_point_one_way(file: str) -> None:
         ("app/analysis/costs.py", "import streamlit as st"),
         ("app/store.py", "from etl.pipeline import sync"),
         ("app/analysis/sessions.py", "from etl.langfuse.client import Client"),
+        ("app/alerts/check.py", "import streamlit as st"),
+        ("app/alerts/check.py", "from app.ui import Card"),
+        ("app/alerts/ledger.py", "from etl.state import State"),
         ("app/exports/push.py", "from etl.pipeline import sync"),
         ("etl/langfuse/client.py", "from etl.pipeline import sync"),
     ],
