@@ -78,7 +78,7 @@ def readings(store: Store, timezone: ZoneInfo, rule: Rule, points: Sequence[date
         earlier = _baselines(seen.filter(pl.col("week") > 0), _begins(store, rule))
         made = made.drop("baseline").join(earlier, on=["group", "at"], how="left")
     made = made.with_columns(level=rule.level(pl.col("value"), pl.col("n"), pl.col("baseline")))
-    return made.select(SCHEMA).cast(SCHEMA).sort("at", "group")
+    return made.select(*SCHEMA).cast(pl.Schema(SCHEMA)).sort("at", "group")
 
 
 def begins_at(rule: Rule, at: datetime, timezone: ZoneInfo) -> datetime:

@@ -88,7 +88,7 @@ def looks_at(rule: Rule, runs: Sequence[Ended], moments: Sequence[datetime]) -> 
     seen = seen.with_columns(level=rule.level(pl.col("value"), pl.col("n"), pl.col("baseline")))
     begins = since.fill_null(pl.col("at")) if rule.metric_name == LAG else pl.col("at")
     made = seen.with_columns(rule=pl.lit(rule.name), group=pl.lit(""), since=begins)
-    return made.select(SCHEMA).cast(SCHEMA)
+    return made.select(*SCHEMA).cast(pl.Schema(SCHEMA))
 
 
 def ended_runs(state_path: Path) -> list[Ended]:

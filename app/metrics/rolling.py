@@ -92,7 +92,7 @@ def roll(store: Store, timezone: ZoneInfo, rolling: Rolling) -> pl.DataFrame:
     if dimensions and dimensions[0].home == "observation":
         # As in a query: steps that have no model, tool or the like are no group unless they have something to say.
         found = found.filter((pl.col("group") != NONE) | (pl.col("value").fill_null(0) != 0))
-    return found.cast(SCHEMA).sort("window", "group")
+    return found.cast(pl.Schema(SCHEMA)).sort("window", "group")
 
 
 def grain_of(metric: Metric, by: str) -> Grain:

@@ -26,7 +26,7 @@ ALLOWED = {
     "app/analysis/": ("app.analysis", "app.metrics", "app.stats", "app.store", "app.format", "app.sql", *READ_SIDE),
     "app/alerts/": (
         *("app.alerts", "app.metrics", "app.analysis", "app.stats", "app.store", "app.format", "app.sql"),
-        *("app.saved", "app.query_output", *READ_SIDE),
+        *("app.saved", "app.query_output", "etl.settings_alerts", *READ_SIDE),
     ),
     "app/charts/": ("app.charts", "app.analysis", "app.metrics", "app.format"),
     "app/exports/": ("app", "etl.langfuse.client", "etl.langfuse.limiter", *READ_SIDE),
