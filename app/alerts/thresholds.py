@@ -70,18 +70,22 @@ def least_threshold(looks: pl.DataFrame, rule: Rule, most: int) -> Threshold | N
         rule: whose; its own thresholds play no part.
         most: firings in all.
     """
-    counted = curve(looks)
-    finite = counted.filter(pl.col("threshold").is_finite())
-    too_often = counted.filter((pl.col("firings") > most) & (pl.col("threshold") < math.inf))
-    last = too_often["threshold"].max() if too_often.height else -math.inf
-    enough = finite.filter(pl.col("threshold") > last)
-    if enough.is_empty():
+    counted = curve(looks).filter(pl.col("threshold") < math.inf)
+    observed = looks.filter(pl.col("beyond").is_finite())["beyond"]
+    if observed.is_empty():
         return None
-    found = float(enough["threshold"][0])
+    # Each row holds up to the next: the least threshold that will do begins the first row after the last bad one.
+    bad = (counted["firings"] > most).arg_true()
+    if bad.is_empty():
+        found = float(observed.sort()[0])
+    elif bad[-1] + 1 < counted.height:
+        found = float(counted["threshold"][bad[-1] + 1])
+    else:
+        return None
     rounded = _rounded_up(found)
-    at = finite.filter(pl.col("threshold") <= rounded)
+    at = counted.filter(pl.col("threshold") <= rounded)
     sign = -1.0 if rule.below else 1.0
-    return Threshold(sign * found + 0.0, sign * rounded + 0.0, int(at["firings"][-1]))
+    return Threshold(sign * found + 0.0, sign * rounded + 0.0, int(at["firings"][-1]) if at.height else 0)
 
 
 def _rounded_up(x: float) -> float:

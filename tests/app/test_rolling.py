@@ -74,7 +74,7 @@ def check(store: Store, rolling: Rolling) -> pl.DataFrame:
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=35, deadline=None)
 @given(
     name=st.sampled_from(METRIC_NAMES),
     windows=windows(),
@@ -96,7 +96,7 @@ def test_each_window_has_the_number_of_its_own_query(
     check(store, rolling)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=35, deadline=None)
 @given(
     name=st.sampled_from(METRIC_NAMES),
     points=st.lists(moments(), min_size=1, max_size=5),
