@@ -23,11 +23,14 @@ from app.alerts.states import FIRING, play
 from app.alerts.system import Ended, looks_at
 from app.alerts.thresholds import Threshold, least_threshold, with_what_counts
 from app.metrics.compile import find_project
+from etl.errors import ConfigError
 
 if TYPE_CHECKING:
     from app.store import Store
 
 WEEK = timedelta(weeks=1)
+TRIED = 40  # looks that tell how many groups a look has
+MOST_READINGS = 10_000_000  # about a gigabyte and a minute of processor
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,8 @@ def backtest(
         since: not before; naive UTC. By default from the first moment on whose window the data covers.
 
     Raises:
-        ConfigError: the rule names a dimension, project or score that the data doesn't have.
+        ConfigError: the rule names a dimension, project or score that the data doesn't have; or it would have looked at
+            more than ten million values of its dimension.
     """
     project_id = find_project(store, rule.project or None)
     extents = [each for name, each in store.extent.items() if project_id in (None, name)]
@@ -116,6 +120,8 @@ def backtest(
         return _nothing(rule, most_per_week)
     first = min(each.first for each in extents) + (timedelta() if rule.is_today else rule.window)
     moments = points(rule, max(first, since or first), store.as_of)
+    if rule.by:
+        _check_size(store, timezone, rule, moments)
     return replay(rule, readings(store, timezone, rule, moments), moments, most_per_week)
 
 
@@ -162,6 +168,17 @@ def replay(rule: Rule, seen: pl.DataFrame, moments: Sequence[datetime], most_per
     # A whole number of firings; the tiny addition keeps 3 x (1/3) at 1.
     most = math.floor(most_per_week * made.weeks + 1e-9)
     return Backtest(**{**vars(made), "threshold": least_threshold(with_what_counts(placed, rule), rule, most)})
+
+
+def _check_size(store: Store, timezone: ZoneInfo, rule: Rule, moments: Sequence[datetime]) -> None:
+    """Refuse a replay that would fill the memory, from how many groups a few of its looks have."""
+    tried = moments[:: max(1, len(moments) // TRIED)]
+    expected = readings(store, timezone, rule, tried).height * len(moments) // max(len(tried), 1)
+    if expected > MOST_READINGS:
+        raise ConfigError(
+            f"{rule.name!r} looks at about {expected // 1_000_000:,} million values of {rule.by} in that time",
+            hint="Replay less with --since, or let the rule look less often with every",
+        )
 
 
 def _nothing(rule: Rule, most_per_week: float) -> Backtest:
