@@ -111,14 +111,22 @@ class ChannelFailed(TracehouseError):
     Attributes:
         is_final: the same message to the same channel will fail again, until somebody changes something.
         retry_after: seconds that the receiver asked to wait, if it did.
+        may_have_arrived: the time was over before an answer came, so sending again may be a duplicate.
     """
 
     def __init__(
-        self, message: str, *, hint: str = "", is_final: bool = False, retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        is_final: bool = False,
+        retry_after: float | None = None,
+        may_have_arrived: bool = False,
     ) -> None:
         super().__init__(message, hint=hint)
         self.is_final = is_final
         self.retry_after = retry_after
+        self.may_have_arrived = may_have_arrived
 
 
 class CheckFailed(TracehouseError):

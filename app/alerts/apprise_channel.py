@@ -82,7 +82,9 @@ class AppriseChannel:
         try:
             done = within(self.timeout_seconds, attempt)
         except TimeoutError:
-            raise ChannelFailed(f"No answer from {self.kind} within {self.timeout_seconds:g} s") from None
+            raise ChannelFailed(
+                f"No answer from {self.kind} within {self.timeout_seconds:g} s", may_have_arrived=True
+            ) from None
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything, with the address in its text
             raise ChannelFailed(f"{self.kind} failed with {type(error).__name__}", hint=LOOK_OVER) from None
         if not done:

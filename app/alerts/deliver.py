@@ -24,7 +24,8 @@ def deliver(channel: Channel, message: Message, *, pause: Callable[[float], None
         pause: waits so many seconds: 1, then 4, then 16, or what the receiver asks for.
 
     Raises:
-        ChannelFailed: the last attempt's failure; trying again was no use, or did not help.
+        ChannelFailed: the last attempt's failure; trying again was no use, or did not help. A message that may have
+            arrived is left to the next check, which marks it as a duplicate.
     """
     wait = FIRST_PAUSE
     for attempt in range(1, channel.retries + 1):
@@ -32,7 +33,7 @@ def deliver(channel: Channel, message: Message, *, pause: Callable[[float], None
             channel.send(message)
         except ChannelFailed as failure:
             wanted = wait if failure.retry_after is None else failure.retry_after
-            if failure.is_final or wanted > LONGEST_PAUSE:
+            if failure.is_final or failure.may_have_arrived or wanted > LONGEST_PAUSE:
                 raise
             pause(wanted)
             wait = min(wait * GROWTH, LONGEST_PAUSE)

@@ -111,7 +111,9 @@ class MailBox:
         try:
             refused = within(self.timeout_seconds, lambda: talk.send(mail), give_up=talk.cut)
         except TimeoutError:
-            raise ChannelFailed(f"The mail server did not finish within {self.timeout_seconds:g} s") from None
+            raise ChannelFailed(
+                f"The mail server did not finish within {self.timeout_seconds:g} s", may_have_arrived=True
+            ) from None
         except (OSError, smtplib.SMTPException) as error:
             raise _failure(error) from None
         if refused:

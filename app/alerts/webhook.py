@@ -104,7 +104,9 @@ class Webhook:
                 is_final=True,
             ) from None
         except (TimeoutError, httpx.TimeoutException):
-            raise ChannelFailed(f"No answer from {where} within {self.timeout_seconds:g} s") from None
+            raise ChannelFailed(
+                f"No answer from {where} within {self.timeout_seconds:g} s", may_have_arrived=True
+            ) from None
         except (OSError, httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise ChannelFailed(f"Can't reach {where}: {_reason(error)}") from None
         _judge(status, retry_after, where)
