@@ -9,6 +9,7 @@ from etl.cli import ETL_COMMANDS, ETL_SUMMARIES, make_group, run
 COMMANDS = {
     "demo": "app.demo_command:demo",
     **ETL_COMMANDS,
+    "sync": "app.sync_command:sync",
     "app": "app.app_command:app",
     "query": "app.query_command:query",
     "costs": "app.costs_command:costs",
@@ -23,11 +24,13 @@ COMMANDS = {
     "experiment": "app.experiment_command:experiment",
     "export": "app.export_command:export",
     "dataset": "app.dataset_command:dataset",
+    "alerts": "app.alerts_command:alerts",
 }
 
 SUMMARIES = {
     "demo": "Generate traffic, serve it as a Langfuse API, sync it, open the app.",
     **ETL_SUMMARIES,
+    "sync": "Read what is new from Langfuse, publish it, look at the alerts.",
     "app": "Open the app in a browser.",
     "query": "Any metric by any dimension, from the layer that the pages use.",
     "costs": "Where the money goes, why that changed, and what the month will cost.",
@@ -42,6 +45,7 @@ SUMMARIES = {
     "experiment": "An A/B test: whether it can be trusted, and which variant is better.",
     "export": "Rows as CSV, JSON, JSONL or Parquet; cost rows of FOCUS 1.2.",
     "dataset": "Errors, low scores, a topic or a selection as an evaluation dataset.",
+    "alerts": "What fires, what happened, whether channels work, how a rule would have done.",
 }
 
 

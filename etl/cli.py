@@ -102,7 +102,7 @@ def run(group: click.Group, arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:  # noqa: BLE001 - the last line of defence: a person must never see a traceback
-        return _report(group, *_unexpected(error), 1, as_json=as_json)
+        return _report(group, *unexpected(error), 1, as_json=as_json)
     return result if isinstance(result, int) else 0
 
 
@@ -113,8 +113,11 @@ def _report(group: click.Group, message: str, hint: str, exit_code: int, *, as_j
     return exit_code
 
 
-def _unexpected(error: Exception) -> tuple[str, str]:
-    """What to say of an error that nobody foresaw. The log holds places, not values: those could be payload text."""
+def unexpected(error: Exception) -> tuple[str, str]:
+    """What to say of an error that nobody foresaw, and the hint.
+
+    The log holds places, not values: those could be payload text.
+    """
     kind = type(error).__name__
     try:
         home = load_settings(os.environ, Path.cwd()).home

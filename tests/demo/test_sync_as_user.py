@@ -73,6 +73,7 @@ def test_a_first_sync_and_a_second_that_finds_nothing(
     report = json.loads(first.stdout)
     validate("sync", report)
     assert report["entities"]["observations"]["inserted"] >= served["truth"]["observations"]
+    assert report["alerts"]["error"] is None
     before = fingerprint(tmp_path)
 
     second = tracehouse("sync", "--json", home=tmp_path, **keys(served))

@@ -13,7 +13,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 READ_SIDE = ("etl.warehouse", "etl.settings", "etl.settings_alerts", "etl.errors")
-COMPOSERS = {"app/cli.py", "app/demo_command.py"}  # the only modules of the app that run the sync's commands
+COMPOSERS = {
+    "app/cli.py",
+    "app/demo_command.py",
+    "app/sync_command.py",
+}  # the only modules of the app that run the sync's commands
 COMMANDS = {f"app/{path.name}" for path in (ROOT / "app").glob("*_command.py")}  # they need etl.cli's options
 
 # module prefix of a file -> prefixes of our own modules that it may import, besides its own folder's
