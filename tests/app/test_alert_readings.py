@@ -107,18 +107,18 @@ def test_a_baseline_is_the_median_of_the_same_hours(
 
 @pytest.fixture(scope="module")
 def weekly(make_store: Callable[..., Store]) -> Store:
-    """Five weeks with a trace about every hour, over the change of Lisbon's clock."""
+    """Five weeks with a trace about every three hours, over the change of Lisbon's clock."""
     start = datetime(2026, 10, 1, 7)
     rows = [
         {
             "trace_id": f"t{number}",
             "name": "ab"[number % 3 == 0],
-            "start_time": start + timedelta(minutes=53 * number),
+            "start_time": start + timedelta(minutes=170 * number),
             "latency_ms": float(number % 17),
             "cost_usd": 0.1 * (number % 5),
             "is_error": number % 7 == 0,
         }
-        for number in range(900)
+        for number in range(280)
     ]
     observed = [
         {"trace_id": row["trace_id"], "observation_id": "o", "trace_name": row["name"], "start_time": row["start_time"],

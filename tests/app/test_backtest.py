@@ -24,6 +24,7 @@ from app.alerts.rules import SHIPPED, Rule, find_rule
 from app.alerts.states import State, step
 from app.alerts.system import ended_runs, event_time, system_readings
 from app.store import Store
+from etl.errors import ConfigError
 from etl.settings import Definitions, Settings
 from etl.settings_alerts import AlertSettings
 
@@ -184,6 +185,17 @@ def test_a_replay_begins_where_the_data_covers_a_window(make_store: Callable[...
     later = backtest(store, UTC, rule(window="1d"), since=datetime(2026, 10, 20))
     assert (later.looks, later.threshold) == (0, None)
     assert backtest(make_store(), UTC, rule()).looks == 0
+
+
+def test_a_replay_that_would_fill_the_memory_is_refused(
+    make_store: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"trace_id": str(n), "user_id": str(n), "start_time": datetime(2026, 10, 26, 1, n)} for n in range(40)]
+    store, watched = make_store(traces=rows), rule(by="user_id")
+    assert backtest(store, UTC, watched).groups == 40
+    monkeypatch.setattr("app.alerts.backtest.MOST_READINGS", 1000)
+    with pytest.raises(ConfigError, match="--since"):
+        backtest(store, UTC, watched)
 
 
 def runs(home: Path, *given: tuple[int, str]) -> Settings:
