@@ -86,15 +86,14 @@ SERIES = st.dictionaries(st.sampled_from("abc"), looks(FEW_VALUES), min_size=1, 
     below=st.booleans(),
     no_data=NO_DATA,
     min_n=st.integers(1, 3),
-    per_week=st.sampled_from([0.0, 600.0, 2000.0]),
+    most=st.integers(0, 3),
 )
 def test_the_threshold_is_the_one_that_trying_all_of_them_finds(
-    *, series: dict[str, list[Look]], below: bool, no_data: str, min_n: int, per_week: float
+    *, series: dict[str, list[Look]], below: bool, no_data: str, min_n: int, most: int
 ) -> None:
     watched = rule(below=below, no_data=no_data, min_n=min_n, by="model")
     frame, moments = seen(watched, series)
-    made = replay(watched, frame, moments, per_week)
-    most = math.floor(per_week * made.weeks + 1e-9)
+    made = replay(watched, frame, moments, most * timedelta(weeks=1) / (len(moments) * FIVE))
 
     def fires(threshold: float) -> int:
         tried = watched.at_threshold(threshold)

@@ -152,8 +152,17 @@ def test_traces_of_one_moment_are_all_among_the_latest(make_store: Callable[...,
     ]
     end = start + timedelta(minutes=3)
     store = make_store(traces=rows)
-    found = roll(store, UTC, Rolling(find_metric("traces"), [(end, end), (start, start)], latest=2))
-    assert found.rows() == [(0, "", start + timedelta(minutes=1), 4.0, 4), (1, "", start, 0.0, 0)]
+    minute = timedelta(minutes=1)
+    ends = [(end, end), (start, start), (end - minute, end - minute)]
+    found = roll(store, UTC, Rolling(find_metric("traces"), ends, latest=2))
+    assert found.rows() == [
+        (0, "", start + minute, 4.0, 4),
+        (1, "", start, 0.0, 0),
+        (2, "", start + minute, 3.0, 3),
+    ]
+    # What starts as the window ends is outside.
+    one = roll(store, UTC, Rolling(find_metric("traces"), ends, latest=1))
+    assert one.filter(window=2).rows() == [(2, "", start + minute, 3.0, 3)]
 
 
 def test_what_can_be_wrong_is_said(store: Store) -> None:
