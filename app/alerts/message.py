@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -80,15 +81,15 @@ class Message:
 def message_for(notices: Sequence[Notice], settings: Settings) -> Message:
     """Everything that one check has to tell one channel, as one message.
 
-    The gravest come first. Mails name the first 50 and chats the first 5, and say how many more there are; the JSON
-    has all of them. Times are on the display zone's clock, in the JSON in UTC.
+    The gravest come first, of them what is furthest beyond its limit. Mails name the first 50 and chats the first 5,
+    and say how many more there are; the JSON has all of them. Times are on the display zone's clock, in the JSON UTC.
 
     Args:
         notices: at least one.
         settings: the display zone, and ``[display].base_url`` for links.
     """
     display = settings.definitions.display
-    ranked = sorted(notices, key=lambda notice: (RANKS.index(_rank(notice)), notice.rule, notice.group, notice.at))
+    ranked = sorted(notices, key=_order)
     told = [NoticeWords(notice, settings.timezone, display.base_url) for notice in ranked]
     chat = [NoticeWords(notice, settings.timezone, display.base_url, defused) for notice in ranked[:CHAT_LIMIT]]
     subject = _subject(told)
@@ -141,6 +142,21 @@ def trial_message(channel: str, now: datetime, settings: Settings) -> Message:
     return replace(message, subject=f"TEST of the channel {one_line(channel)}: it works, and nothing is wrong")
 
 
+def _order(notice: Notice) -> tuple[int, float, str, str]:
+    return RANKS.index(_rank(notice)), -_excess(notice), notice.rule, notice.group
+
+
+def _excess(notice: Notice) -> float:
+    """How far beyond its limit, in limits; 0 where that can't be said."""
+    if notice.value is None or not notice.threshold or not math.isfinite(notice.value):
+        return 0.0
+    value = notice.value
+    if notice.baseline is not None:
+        value = (value - notice.baseline) / abs(notice.baseline) if notice.baseline else 0.0
+    beyond = (value - notice.threshold) / abs(notice.threshold)
+    return -beyond if notice.below else beyond
+
+
 def _rank(notice: Notice) -> str:
     """What a notice asks for: ``better`` and ``repeat`` count as the level they are at."""
     return notice.kind if notice.kind in ("recovered", "test") else notice.level
@@ -151,9 +167,18 @@ def _subject(told: Sequence[NoticeWords]) -> str:
     if len(told) == 1:
         return told[0].subject
     ranks = [_rank(words.notice) for words in told]
-    names = list(dict.fromkeys(words.name for words in told))
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{_counted(ranks)}: {', '.join(names[:NAMED])}{more}"
+    groups: dict[str, list[str]] = {}
+    for words in told:
+        groups.setdefault(words.rule, []).extend([words.group] if words.group else [])
+    names = [f"{rule} ({_listed(list(dict.fromkeys(of)))})" if of else rule for rule, of in groups.items()]
+    return f"{_counted(ranks)}: {_listed(names)}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """``a, b``; of many the first, and how many more there are."""
+    shown = names if len(names) <= NAMED else names[: NAMED - 1]
+    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    return f"{', '.join(shown)}{more}"
 
 
 def _more(ranked: Sequence[Notice], limit: int) -> str:

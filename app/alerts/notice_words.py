@@ -62,8 +62,17 @@ class NoticeWords:
     @property
     def name(self) -> str:
         """The rule and, of a rule that fires for each of a dimension's values, which of them."""
-        rule = self.clean(self.notice.rule)
-        return f"{rule} ({_cut(self.clean(self.notice.group))})" if self.notice.group else rule
+        return f"{self.rule} ({self.group})" if self.group else self.rule
+
+    @property
+    def rule(self) -> str:
+        """Its name."""
+        return self.clean(self.notice.rule)
+
+    @property
+    def group(self) -> str:
+        """Which of the dimension's values, cut where it is long; empty for a rule without."""
+        return _cut(self.clean(self.notice.group))
 
     @property
     def subject(self) -> str:

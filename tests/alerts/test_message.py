@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as bounded
 from hypothesis import strategies as st
 
 from app.alerts.message import message_for, trial_message
@@ -123,6 +124,7 @@ def test_an_end_says_how_long_it_lasted(settings: Settings) -> None:
 TEXT = st.text(st.characters(codec="utf-8"), max_size=30)
 
 
+@bounded(deadline=None, max_examples=50)
 @given(group=TEXT, value=TEXT, project=st.text("abc-é", max_size=5))
 def test_link_and_command_open_the_same_selection(
     group: str, value: str, project: str, tmp_path_factory: pytest.TempPathFactory
@@ -205,12 +207,24 @@ def test_several_are_one_message_the_gravest_first(settings: Settings) -> None:
         replace(HOUR, rule="quiet", kind="no_data", level="no_data", value=None),
     ]
     message = message_for(notices, settings)
-    names = "bad, slow answers, quiet and 2 more"
+    names = "bad, slow answers and 3 more"
     assert message.subject == f"2 alerts, 1 without data, 1 warning, 1 recovered: {names}"
     assert message.urgency == "failure"
     told = [each["rule"] for each in message.json["notices"]]
     assert told == ["bad", "slow answers", "quiet", "careful", "fine again"]
     assert message_for(notices[:1], settings).urgency == "success"
+
+
+def test_what_is_furthest_beyond_its_limit_comes_first(settings: Settings) -> None:
+    groups = {"a": 11_000.0, "b": 60_000.0, "c": 15_000.0, "d": 12_000.0}
+    notices = [replace(HOUR, group=name, dimension="tag", value=value) for name, value in groups.items()]
+    doubled = replace(HOUR, rule="cost", value=30.0, baseline=10.0, threshold=0.5)
+    low = replace(HOUR, rule="resolved", below=True, value=0.1, threshold=0.8)
+    message = message_for([low, *notices, doubled], settings)
+    told = [(each["rule"], each["group"]) for each in message.json["notices"]]
+    slow = [("slow answers", name) for name in "bcda"]
+    assert told == [slow[0], ("cost", ""), ("resolved", ""), *slow[1:]]
+    assert message.subject == "6 alerts: slow answers (b, c and 2 more), cost, resolved"
 
 
 def test_what_is_left_out_is_said(settings: Settings) -> None:

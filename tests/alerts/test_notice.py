@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from hypothesis import given
+from hypothesis import settings as bounded
 from hypothesis import strategies as st
 
 from app.alerts.notice import Notice, notice_id
@@ -34,12 +35,14 @@ FIRING = Notice(
 )
 
 
+@bounded(deadline=None, max_examples=50)
 @given(group=TEXT, where=st.lists(TEXT, max_size=3), value=st.none() | st.floats(allow_nan=False), at=st.datetimes())
 def test_a_notice_survives_json(group: str, where: list[str], value: float | None, at: datetime) -> None:
     notice = replace(FIRING, group=group, where=tuple(where), value=value, at=at, window_from=None)
     assert Notice.from_json(json.loads(json.dumps(notice.as_json()))) == notice
 
 
+@bounded(deadline=None, max_examples=50)
 @given(first=st.tuples(TEXT, TEXT, st.datetimes(), TEXT), second=st.tuples(TEXT, TEXT, st.datetimes(), TEXT))
 def test_an_id_is_of_one_change_only(
     first: tuple[str, str, datetime, str], second: tuple[str, str, datetime, str]
