@@ -111,7 +111,7 @@ def _table(schema: type[Any], table: Mapping[str, Any], source: _Source, section
             raise source.fail(section, key, f"= {_short(values[key])} is too small", f"It takes {minimum} or more", nth)
         one_of = known[key].metadata.get("one_of")
         if one_of is not None and values[key] not in one_of:
-            choices = ", ".join(choice for choice in one_of if choice)
+            choices = ", ".join(str(choice) for choice in one_of if choice)
             raise source.fail(section, key, f"= {_short(raw)} is unknown", f"Choose among {choices}", nth)
         _check_entries(known[key].metadata, values[key], functools.partial(source.fail, section, key, occurrence=nth))
     for name, item in known.items():

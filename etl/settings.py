@@ -18,6 +18,8 @@ from zoneinfo import ZoneInfo
 from etl.config_file import read_definitions
 from etl.errors import ConfigError
 from etl.settings_alerts import AlertSettings, ChannelSettings
+from etl.settings_dashboards import DashboardSettings
+from etl.settings_funnels import FunnelSettings
 
 OPTIONAL_ENTITIES = ("datasets", "dataset_items", "experiments")
 DEFAULT_BASE_URL = "https://cloud.langfuse.com"
@@ -168,34 +170,6 @@ class ViewSettings:
 
 
 @dataclass(frozen=True)
-class FunnelStep:
-    """One step of an agent: ``[[funnel.steps]]``."""
-
-    name: str
-    match: tuple[str, ...]  # names of observations with wildcards, whatever the case; "type:TOOL" for all of a type
-
-
-@dataclass(frozen=True)
-class FunnelSettings:
-    """The steps that an agent goes through, in order: ``[[funnel]]``."""
-
-    name: str
-    steps: tuple[FunnelStep, ...]
-    where: tuple[str, ...] = ()
-
-
-DEFAULT_FUNNEL = FunnelSettings(
-    name="agent",
-    steps=(
-        FunnelStep("planning", ("plan*", "think*", "reason*")),
-        FunnelStep("execution", ("execut*", "act", "action*", "tool*", "type:TOOL")),
-        FunnelStep("response", ("respon*", "answer*", "final*", "reply*", "summari*")),
-    ),
-)
-"""Measured where no funnel is configured."""
-
-
-@dataclass(frozen=True)
 class OwnPattern:
     """What else is personal: ``[redact.own.<name>]``; a regular expression of RE2."""
 
@@ -236,6 +210,7 @@ class Definitions:
     funnel: tuple[FunnelSettings, ...] = ()
     alert: tuple[AlertSettings, ...] = field(default=(), compare=False)
     channel: tuple[ChannelSettings, ...] = field(default=(), compare=False)
+    dashboard: tuple[DashboardSettings, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from app.format import count, duration_ms, rate
 from app.metrics.filters import Filters, parse_conditions
 from app.store import Store
 from etl.errors import ConfigError
-from etl.settings import DEFAULT_FUNNEL, FunnelSettings
+from etl.settings_funnels import DEFAULT_FUNNEL, FunnelSettings
 
 Figure = Literal["reached", "exits", "retried", "looped"]
 
@@ -175,7 +175,15 @@ def funnel(store: Store, filters: Filters, name: str = "") -> Funnel:
     Raises:
         ConfigError: no funnel has this name, or its ``where`` can't be read.
     """
-    chosen = _find(store, name)
+    return measure(store, filters, _find(store, name))
+
+
+def measure(store: Store, filters: Filters, chosen: FunnelSettings) -> Funnel:
+    """A funnel, configured or not, over a selection.
+
+    Raises:
+        ConfigError: its ``where`` can't be read.
+    """
     answer = _run(store, filters, chosen, "performance_funnel", {})
     frame = answer.frame
     rows = {key[0]: part for key, part in frame.partition_by("step", as_dict=True).items()}
@@ -221,7 +229,7 @@ def _find(store: Store, name: str) -> FunnelSettings:
 
 def _run(store: Store, filters: Filters, chosen: FunnelSettings, query: str, values: Mapping[str, Any]) -> Answer:
     patterns, is_type, steps = _patterns(chosen)
-    narrowed = replace(filters, conditions=(*filters.conditions, *parse_conditions(chosen.where)))
+    narrowed = filters.within(parse_conditions(chosen.where))
     bound = {"patterns": patterns, "is_type": is_type, "steps": steps, "last": len(chosen.steps), **values}
     also = {"walks": sql.read("performance_walks"), "ends": sql.read("performance_ends")}
     return run_over(store, narrowed, "trace", query, bound, also)

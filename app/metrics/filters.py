@@ -34,11 +34,13 @@ class Condition:
         operator: ``=`` and ``~`` (contains, whatever the case) hold for any of the values, ``!=`` for none of them,
             ``>``, ``<``, ``>=``, ``<=`` for all.
         values: what to compare with; ``None`` is a missing value.
+        part: conditions of different parts must all hold, also where they are about one dimension.
     """
 
     dimension: str
     operator: str
     values: tuple[str | None, ...]
+    part: int = 0
 
     def texts(self) -> tuple[str, ...]:
         """One text for each value, which ``parse_condition`` reads back."""
@@ -61,6 +63,12 @@ class Filters:
     def with_condition(self, text: str) -> Filters:
         """The same with one more condition."""
         return replace(self, conditions=merged((*self.conditions, parse_condition(text))))
+
+    def within(self, conditions: Sequence[Condition]) -> Filters:
+        """What these filters pick of what the conditions pick, such as a page's filters of what a tile is about."""
+        part = 1 + max((condition.part for condition in self.conditions), default=0)
+        apart = tuple(replace(condition, part=part) for condition in conditions)
+        return replace(self, conditions=(*self.conditions, *apart))
 
     def with_window(self, window: Window) -> Filters:
         """The same over another window."""
@@ -136,11 +144,14 @@ def condition_text(dimension: str, operator: str, value: str | None) -> str:
 
 
 def merged(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
-    """The same conditions with the values of one dimension and operator together, in order of first appearance."""
-    together: dict[tuple[str, str], dict[str | None, None]] = {}
-    for condition in conditions:
-        together.setdefault((condition.dimension, condition.operator), {}).update(dict.fromkeys(condition.values))
-    return tuple(Condition(name, operator, tuple(values)) for (name, operator), values in together.items())
+    """The same conditions with the values of one dimension and operator together, in order of first appearance.
+
+    Conditions of different parts stay apart.
+    """
+    together: dict[tuple[str, str, int], dict[str | None, None]] = {}
+    for each in conditions:
+        together.setdefault((each.dimension, each.operator, each.part), {}).update(dict.fromkeys(each.values))
+    return tuple(Condition(name, sign, tuple(values), part) for (name, sign, part), values in together.items())
 
 
 def _split(text: str) -> tuple[str, str, str]:

@@ -24,7 +24,7 @@ tracehouse init && tracehouse sync   # your own Langfuse project
 
 def error_box(error: TracehouseError) -> None:
     """One readable box: what happened and what to do. Never a traceback."""
-    st.error(f"{plain(error, longest=500)}  \n{plain(error.hint, longest=500)}", icon=":material/error:")
+    st.error(f"{plain(error.message, longest=500)}  \n{plain(error.hint, longest=500)}", icon=":material/error:")
 
 
 def offer_reset() -> None:

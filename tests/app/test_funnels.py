@@ -14,7 +14,8 @@ from app.metrics.filters import Filters
 from app.metrics.windows import Window
 from app.store import Store
 from etl.errors import ConfigError
-from etl.settings import Definitions, FunnelSettings, FunnelStep
+from etl.settings import Definitions
+from etl.settings_funnels import FunnelSettings, FunnelStep
 
 NOON = datetime(2026, 10, 20, 12)
 ALL = Filters(Window(NOON - timedelta(days=1), NOON + timedelta(days=3)))

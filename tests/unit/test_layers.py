@@ -12,7 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-READ_SIDE = ("etl.warehouse", "etl.settings", "etl.settings_alerts", "etl.errors")
+SETTINGS = tuple(f"etl.{path.stem}" for path in (ROOT / "etl").glob("settings*.py"))
+READ_SIDE = ("etl.warehouse", "etl.errors", *SETTINGS)
 COMPOSERS = {
     "app/cli.py",
     "app/demo_command.py",
