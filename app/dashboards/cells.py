@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import polars as pl
 
@@ -25,7 +27,7 @@ class Cells:
 
     frame: pl.DataFrame
     rows: tuple[str, ...]
-    columns: tuple[str, ...]
+    columns: tuple[str | datetime, ...]
     hidden_rows: int
     hidden_columns: int
 
@@ -58,6 +60,7 @@ def cells(made: TileResult) -> Cells:
         frame = frame.head(result.query.limit or frame.height)  # the last row is all other combinations together
     limit = made.tile.limit or LIMITS[made.tile.type]
     rows, hidden_rows = _largest(frame, "row", metric.adds_up, limit + int(over_time))
+    columns: Sequence[str | datetime]
     if over_time:
         columns, hidden_columns = frame["column"].unique().sort().to_list(), 0
     else:
@@ -87,6 +90,6 @@ def pivoted(made: TileResult) -> pl.DataFrame:
     return joined.select("row", *(name for name in names.values() if name in joined.columns))
 
 
-def _column_name(value: object) -> str:
-    text = f"{value:%Y-%m-%d %H:%M}".removesuffix(" 00:00") if hasattr(value, "strftime") else str(value)
+def _column_name(value: str | datetime) -> str:
+    text = f"{value:%Y-%m-%d %H:%M}".removesuffix(" 00:00") if isinstance(value, datetime) else value
     return f"{text} " if text == "row" else text
