@@ -6,7 +6,9 @@ import json
 import os
 import re
 import tempfile
+import threading
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 from app.analysis.experiments import Experiment, from_settings
@@ -14,6 +16,7 @@ from etl.errors import ConfigError
 from etl.settings import Definitions, ExperimentSettings, OutcomeSettings, Settings
 
 FILE = "saved.toml"
+ONE_AT_A_TIME = threading.Lock()  # hold it while tables of the file are read and written again
 
 
 def save_experiment(settings: Settings, experiment: Experiment, name: str) -> Path:
@@ -113,6 +116,33 @@ def toml_value(value: object) -> str:
 def _check_free(definitions: Definitions, name: str) -> None:
     if any(each.name == name for each in definitions.experiment):
         raise ConfigError(f"There is an experiment {name!r} already", hint="Choose another name")
+
+
+def saved_text(settings: Settings) -> str:
+    """The file as it is; empty where nothing was saved."""
+    path = settings.home / FILE
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def replace_tables(settings: Settings, name: str, tables: Sequence[str]) -> None:
+    """Write these tables in place of all ``[[name]]`` and the tables inside them; the rest of the file stays as it is.
+
+    Raises:
+        ConfigError: the file can't be written.
+    """
+    path = settings.home / FILE
+    header = re.compile(rf"\s*\[\[?\s*{re.escape(name)}\s*[.\]]")
+    kept, inside = [], False
+    # Pages write each value on a line of its own.
+    for line in saved_text(settings).splitlines():
+        if line.lstrip().startswith("["):
+            inside = header.match(line) is not None
+        if not inside:
+            kept.append(line)
+    try:
+        replace_whole(path, "\n\n".join(part for part in ("\n".join(kept).strip(), *tables) if part) + "\n")
+    except OSError as error:
+        raise ConfigError(f"{path} can't be written: {error}", hint="Check the folder and its permissions") from error
 
 
 def replace_whole(path: Path, text: str) -> None:

@@ -5,19 +5,15 @@ Views that somebody wrote into ``tracehouse.toml`` are listed too, but only chan
 
 from __future__ import annotations
 
-import re
-import threading
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from app.saved import FILE, replace_whole, toml_value
+from app.saved import FILE, ONE_AT_A_TIME, replace_tables, saved_text, toml_value
 from etl.errors import ConfigError
 from etl.settings import Settings, ViewSettings
 
 LONGEST_NAME = 60
-_HEADER = re.compile(r"\s*\[\[\s*view\s*\]\]")
-_ONE_AT_A_TIME = threading.Lock()
 
 
 def save_view(settings: Settings, name: str, page: str, address: str) -> ViewSettings:
@@ -66,39 +62,17 @@ def own_views(settings: Settings) -> list[ViewSettings]:
         ConfigError: the file can't be read.
     """
     try:
-        return [ViewSettings(**row) for row in tomllib.loads(_text(settings)).get("view", [])]
+        return [ViewSettings(**row) for row in tomllib.loads(saved_text(settings)).get("view", [])]
     except (OSError, ValueError, TypeError) as error:
         raise ConfigError(f"{settings.home / FILE} can't be read: {error}", hint="Mend or remove the file") from error
 
 
 def _change(settings: Settings, change: Callable[[list[ViewSettings]], list[ViewSettings]]) -> list[ViewSettings]:
     """Write the views that a change makes of those in the file; everything else in it stays as it is."""
-    path = settings.home / FILE
-    with _ONE_AT_A_TIME:
+    with ONE_AT_A_TIME:
         views = change(own_views(settings))
-        tables = [_table(view) for view in views]
-        try:
-            replace_whole(path, "\n\n".join(part for part in (_without_views(_text(settings)), *tables) if part) + "\n")
-        except OSError as error:
-            hint = "Check the folder and its permissions"
-            raise ConfigError(f"{path} can't be written: {error}", hint=hint) from error
+        replace_tables(settings, "view", [_table(view) for view in views])
     return views
-
-
-def _text(settings: Settings) -> str:
-    path = settings.home / FILE
-    return path.read_text(encoding="utf-8") if path.exists() else ""
-
-
-def _without_views(text: str) -> str:
-    """The file without its ``[[view]]`` tables. Pages write each value on a line of its own."""
-    kept, inside = [], False
-    for line in text.splitlines():
-        if line.lstrip().startswith("["):
-            inside = _HEADER.match(line) is not None
-        if not inside:
-            kept.append(line)
-    return "\n".join(kept).strip()
 
 
 def _table(view: ViewSettings) -> str:
