@@ -40,6 +40,7 @@ router = st.navigation(
             ("performance", "Performance", "speed", False, "Which agent is slow, which tool fails, and since when?"),
             ("quality", "Quality", "grade", False, "How good are the answers, and is that changing?"),
             ("experiments", "Experiments", "science", False, "Which variant is better, and can the result be trusted?"),
+            ("dashboards", "Dashboards", "dashboard", False, "The numbers that you chose, side by side."),
             ("data_health", "Data health", "health_and_safety", False, "Is the data complete and fresh?"),
         )
     ]

@@ -51,19 +51,30 @@ def kpi_row(cards: Sequence[Card]) -> None:
     """Show a few figures as cards of equal height, two by two on a phone."""
     with st.grid(_PER_ROW.get(len(cards), min(len(cards), 4)) or 1, min_column_width=150, gap="small"):
         for card in cards:
-            st.metric(
-                plain(card.label),
-                plain(card.value),
-                plain(card.change) if card.change else None,
-                delta_color=_COLOURS[card.judgement] if card.change else "off",
-                delta_arrow=_arrow(card.change),
-                delta_description=plain(card.note) or None,
-                help=plain(card.why, longest=600) or None,
-                border=True,
-                height="stretch",
-                chart_data=list(card.series) if len(card.series) > 1 else None,
-                chart_type="area",
-            )
+            show_card(card)
+
+
+def show_card(card: Card, *, is_alone: bool = True) -> None:
+    """One figure.
+
+    Args:
+        card: the figure.
+        is_alone: whether it has its label and its frame; else they are around it.
+    """
+    st.metric(
+        plain(card.label),
+        plain(card.value),
+        plain(card.change) if card.change else None,
+        delta_color=_COLOURS[card.judgement] if card.change else "off",
+        delta_arrow=_arrow(card.change),
+        delta_description=plain(card.note) or None,
+        help=plain(card.why, longest=600) or None,
+        border=is_alone,
+        label_visibility="visible" if is_alone else "collapsed",
+        height="stretch" if is_alone else "content",
+        chart_data=list(card.series) if len(card.series) > 1 else None,
+        chart_type="area",
+    )
 
 
 def _arrow(change: str) -> Literal["up", "down", "off"]:

@@ -56,21 +56,26 @@ def how_computed(results: Mapping[str, Provenance], *, metrics: Sequence[str] = 
         notes: what else decides the numbers, a sentence each.
     """
     with st.expander("How is this computed", icon=":material/function:"):
-        defined = [find_metric(name) for name in metrics]
-        lines = [
-            f"**{plain(each.label)}** ({plain(each.name)}): {plain(each.description, longest=600)}" for each in defined
-        ]
-        lines += [plain(note, longest=600) for note in notes]
-        if lines:
-            st.markdown("\n".join(f"- {line}" for line in lines))
-        for title, result in results.items():
-            st.markdown(f"**{plain(title)}**")
-            st.caption(
-                f"Snapshot {result.snapshot}, sync run {plain(result.run_id)}, {result.rows_read:,} rows in the window"
-            )
-            st.code(result.sql, language="sql")
-            if result.parameters:
-                st.code(json.dumps(dict(result.parameters), indent=1, default=str), language="json")
+        show_sources(results, metrics=metrics, notes=notes)
+
+
+def show_sources(results: Mapping[str, Provenance], *, metrics: Sequence[str] = (), notes: Sequence[str] = ()) -> None:
+    """The same without the frame around it."""
+    defined = [find_metric(name) for name in metrics]
+    lines = [
+        f"**{plain(each.label)}** ({plain(each.name)}): {plain(each.description, longest=600)}" for each in defined
+    ]
+    lines += [plain(note, longest=600) for note in notes]
+    if lines:
+        st.markdown("\n".join(f"- {line}" for line in lines))
+    for title, result in results.items():
+        st.markdown(f"**{plain(title)}**")
+        st.caption(
+            f"Snapshot {result.snapshot}, sync run {plain(result.run_id)}, {result.rows_read:,} rows in the window"
+        )
+        st.code(result.sql, language="sql")
+        if result.parameters:
+            st.code(json.dumps(dict(result.parameters), indent=1, default=str), language="json")
 
 
 def glossary() -> None:
