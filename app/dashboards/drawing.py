@@ -92,7 +92,7 @@ def _lines(made: TileResult, order: Sequence[str], start: datetime, end: datetim
             for each in metrics
         )
         names, order = [each.label for each in metrics], [each.label for each in metrics]
-        label = ", ".join(names)
+        label = " / ".join(names)
     known = [value for value in long["value"].to_list() if value]
     spread = max(known, default=0.0) / min(known, default=1.0)
     chart = lines(
@@ -110,7 +110,7 @@ def _lines(made: TileResult, order: Sequence[str], start: datetime, end: datetim
         log=metric.format == "duration" and not made.tile.by and spread > _LOG_FROM,
         height=_TALL + 30,
     )
-    return chart, f"{label} per {grain}: {', '.join(names)}"
+    return chart, f"{label} per {grain}" + (f": {', '.join(names)}" if made.tile.by else "")
 
 
 def _bars(made: TileResult, order: Sequence[str], select: str) -> tuple[alt.TopLevelMixin, str]:

@@ -253,7 +253,7 @@ def what(tile: TileSettings, grain: TimeGrain | None = None) -> str:
     """What a tile shows, in words: metric, dimensions and grain."""
     if tile.type in ("text", "funnel"):
         return TYPES[tile.type]
-    labels = ", ".join(find_metric(name).label for name in tile.metrics)
+    labels = " / ".join(find_metric(name).label for name in tile.metrics)
     by = " and ".join(find_dimension(name).label.lower() for name in tile.by)
     runs = grain if tile.type != "number" and (not tile.by or tile.type != "bar") else None
     return f"{labels}{f' by {by}' if by else ''}{f' per {runs}' if runs else ''}"

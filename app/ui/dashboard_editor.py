@@ -130,10 +130,10 @@ def _grid(page: Page, draft: Draft) -> None:
         st.info("Choose what to add first: Time series shows latency over time, Bars the most used tools.")
         return
     reads, order = ask_tiles(page, tiles)
-    grid = st.grid(COLUMNS, min_column_width=NARROWEST, gap="small")
+    grid = st.grid(COLUMNS, min_column_width=NARROWEST, gap="small", border=True)
     last = len(tiles) - 1
     for at, (tile, read) in enumerate(zip(tiles, reads, strict=True)):
-        with grid.cell(column_span=tile.width), st.container(border=True, height="stretch", gap="small"):
+        with grid.cell(column_span=tile.width), st.container(gap="xsmall"):
             _tools(draft, at, last)
             show_tile(page, tile, read, order, key=f"draft_tile_{at}", menu=False)
 

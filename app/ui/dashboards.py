@@ -57,9 +57,9 @@ def show_grid(page: Page, tiles: Sequence[TileSettings]) -> None:
         st.info("It has no tiles yet: choose Edit and add one.", icon=":material/dashboard_customize:")
         return
     reads, order = ask_tiles(page, tiles)
-    grid = st.grid(COLUMNS, min_column_width=NARROWEST, gap="small")
+    grid = st.grid(COLUMNS, min_column_width=NARROWEST, gap="small", border=True)
     for number, (tile, read) in enumerate(zip(tiles, reads, strict=True)):
-        with grid.cell(column_span=tile.width), st.container(border=True, height="stretch", gap="small"):
+        with grid.cell(column_span=tile.width), st.container(gap="xsmall"):
             show_tile(page, tile, read, order, key=f"tile_{number}")
 
 

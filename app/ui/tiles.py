@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 COLUMNS = 4
 NARROWEST = 150  # pixels of a column; a phone then has two of them
-_ROW, _HEAD, _TALLEST = 35, 40, 420  # of a table, in pixels
+_ROW, _HEAD, _TALLEST = 36, 40, 440  # of a table, in pixels
 _KINDS: dict[str, Kind] = {
     "money": "unit_money",
     "tokens": "tokens",
@@ -95,7 +95,7 @@ def show_tile(
         st.markdown(f"**{plain(heading(tile))}**")
         error_box(error)
         return
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="top", wrap=False):
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", wrap=False):
         st.markdown(f"**{plain(heading(tile))}**", width="stretch")
         if menu:
             _menu(page, made, drawn, key)

@@ -33,6 +33,7 @@ PAGES = (
     "performance",
     "quality",
     "experiments",
+    "dashboards",
     "data_health",
 )
 COLD_MS, CACHED_MS = 400, 250

@@ -40,6 +40,7 @@ PAGES = (
     "performance",
     "quality",
     "experiments",
+    "dashboards",
     "data_health",
 )
 SIZES: tuple[tuple[str, int, Literal["light", "dark"]], ...] = (("desktop", 1280, "light"), ("phone", 390, "dark"))
