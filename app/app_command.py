@@ -17,6 +17,11 @@ from etl.settings import Settings
 @click.pass_obj
 def app(settings: Settings, port: int | None, address: str) -> None:
     """Open the app in a browser; Ctrl-C ends it."""
+    # A dashboard that means nothing is said here, in one line, and not found out on a page.
+    from app.dashboards.definitions import check_written  # noqa: PLC0415 - `--help` costs no metrics
+    from app.dashboards.saving import own_names  # noqa: PLC0415 - see above
+
+    check_written(settings, own_names(settings))
     chosen = choose_port(address, port)
     with running_app(settings, address=address, port=chosen, log=settings.home / "logs" / "app.log") as process:
         click.echo(f"tracehouse is open at {url_of(address, chosen)}  (Ctrl-C ends it)")

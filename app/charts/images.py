@@ -36,17 +36,18 @@ _CONFIG: dict[str, Any] = {
 }
 
 
-def svg(chart: alt.TopLevelMixin, *, title: str = "", width: int = WIDTH) -> str:
+def svg(chart: alt.TopLevelMixin, *, title: str = "", width: int = WIDTH, note: bool = True) -> str:
     """The chart as an SVG picture.
 
     Args:
         chart: from ``app.charts``.
         title: what it shows, where the chart has lost its own; what else has to be known stands below it.
-        width: of the plot, in pixels.
+        width: in pixels.
+        note: whether what else has to be known is written into the picture.
     """
     import vl_convert  # noqa: PLC0415 - a browser engine's worth of library that only a file needs
 
-    return str(vl_convert.vegalite_to_svg(_specified(chart, title, width), allowed_base_urls=[]))
+    return str(vl_convert.vegalite_to_svg(_specified(chart, title, width, note=note), allowed_base_urls=[]))
 
 
 def png(chart: alt.TopLevelMixin, *, title: str = "", width: int = WIDTH, scale: float = 2.0) -> bytes:
@@ -56,12 +57,13 @@ def png(chart: alt.TopLevelMixin, *, title: str = "", width: int = WIDTH, scale:
     return bytes(vl_convert.vegalite_to_png(_specified(chart, title, width), scale=scale, allowed_base_urls=[]))
 
 
-def _specified(chart: alt.TopLevelMixin, title: str, width: int) -> dict[str, Any]:
+def _specified(chart: alt.TopLevelMixin, title: str, width: int, *, note: bool = True) -> dict[str, Any]:
     specification: dict[str, Any] = chart.to_dict(validate=False)
-    note = note_of(chart)
-    if title or note:
+    below = note_of(chart) if note else ""
+    if title or below:
         kept = specification.get("title")
         own = dict(kept) if isinstance(kept, dict) else {}
-        specification["title"] = {**own, "text": title or own.get("text", ""), **({"subtitle": note} if note else {})}
+        specification["title"] = {**own, "text": title or own.get("text", ""), **({"subtitle": below} if below else {})}
     inner = {name: value for name, value in specification.get("config", {}).items() if name not in _CONFIG}
-    return {**specification, "width": width, "config": {**inner, **_CONFIG}}
+    fitted = {"autosize": {"type": "fit-x", "contains": "padding"}}
+    return {**specification, **fitted, "width": width, "config": {**inner, **_CONFIG}}
