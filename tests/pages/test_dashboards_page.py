@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.dashboards.shipped import SHIPPED
 from app.dashboards.tiles import heading
+from etl.settings_dashboards import DashboardSettings
 
 OpenPage = Callable[..., AppTest]
 
@@ -35,8 +35,122 @@ def press(app: AppTest, key: str) -> AppTest:
 
 
 @pytest.mark.parametrize("board", SHIPPED, ids=[board.name for board in SHIPPED])
-def test_a_shipped_dashboard_shows_each_tile(open_page: OpenPage, traffic_home: Path, board: object) -> None:
-    app = open_page("dashboards", traffic_home, dashboard=board.name)  # type: ignore[attr-defined]
+def test_a_shipped_dashboard_shows_each_tile_and_nothing_in_it_is_alive(
+    open_page: OpenPage, hostile_home: Path, assert_harmless: Callable[[AppTest], None], board: DashboardSettings
+) -> None:
+    app = open_page("dashboards", hostile_home, dashboard=board.name, since="30d")
     assert not app.error
-    for tile in board.tiles:  # type: ignore[attr-defined]
+    for tile in board.tiles:
         assert heading(tile) in texts(app).replace("\\", "")
+    assert_harmless(app)
+
+
+BROKEN = """
+[[dashboard]]
+name = "Mine"
+
+[[dashboard.tiles]]
+type = "number"
+metrics = ["trases"]
+
+[[dashboard.tiles]]
+type = "number"
+metrics = ["traces"]
+width = 1
+
+[[dashboard.tiles]]
+type = "text"
+text = "Look ![here](https://evil.example/p.png)"
+"""
+
+
+def test_a_wrong_metric_is_one_line_in_its_tile_and_the_others_live(open_page: OpenPage, own_home: Path) -> None:
+    (own_home / "tracehouse.toml").write_text(BROKEN, encoding="utf-8")
+    app = open_page("dashboards", own_home, dashboard="mine", since="30d")
+    [error] = app.error
+    assert "There is no metric 'trases'" in error.value.replace("\\", "")
+    assert error.value.count("Did you mean") == 1
+    assert [metric.value for metric in app.metric] == ["480"]
+    assert "Look !\\[here]" in texts(app)
+    assert "Written in tracehouse.toml" in texts(app)
+    assert not [button for button in app.button if button.label in ("Edit", "Delete")]
+
+
+def test_filters_of_the_page_hold_for_every_tile(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("dashboards", traffic_home, since="30d", where=["tag=variant_A"])
+    assert app.metric[0].value == "240"
+
+
+def test_an_unknown_name_in_the_address_names_the_nearest(open_page: OpenPage, traffic_home: Path) -> None:
+    app = open_page("dashboards", traffic_home, dashboard="Cost contrl")
+    assert "Did you mean Cost control?" in app.error[0].value
+    assert app.selectbox(key="dashboard").value == "Agent performance"
+
+
+def test_a_dashboard_is_built_saved_changed_and_deleted(open_page: OpenPage, own_home: Path) -> None:
+    app = press(open_page("dashboards", own_home, since="30d"), "new")
+    app.text_input(key="draft_name").set_value("Agents").run()
+    for kind in ("time_series", "bar", "funnel"):
+        press(app, f"add_{kind}")
+        [done] = [button for button in app.button if button.label == "Done"]
+        press(app, done.key)
+        assert not [button for button in app.button if button.label == "Done"], "the dialog is closed"
+    assert not (own_home / "saved.toml").exists(), "nothing is kept before Save"
+    press(press(press(app, "later_0"), "delete_2"), "draft_undo")
+    press(press(app, "wider_0"), "duplicate_0")
+    press(app, "draft_save")
+    saved = (own_home / "saved.toml").read_text(encoding="utf-8")
+    assert saved.count("[[dashboard.tiles]]") == 4
+    assert saved.index('type = "bar"') < saved.index('type = "time_series"') < saved.index('type = "funnel"')
+    assert saved.count("width = 3") == 2
+    app.query_params["dashboard"] = "Agents"
+    app.run()
+    press(app, "edit")
+    app.text_input(key="draft_name").set_value("Cost control").run()
+    press(app, "draft_save")
+    assert 'name = "Cost control"' in (own_home / "saved.toml").read_text(encoding="utf-8"), "it replaces the shipped"
+    app.query_params["dashboard"] = "Cost control"
+    app.run()
+    press(app, "delete")
+    assert "[[dashboard]]" not in (own_home / "saved.toml").read_text(encoding="utf-8")
+    press(app, "undo_delete")
+    assert (own_home / "saved.toml").read_text(encoding="utf-8").count("[[dashboard.tiles]]") == 4
+
+
+def test_a_tile_is_chosen_by_labels_and_what_is_wrong_is_said_before_it_is_kept(
+    open_page: OpenPage, own_home: Path
+) -> None:
+    app = press(open_page("dashboards", own_home, since="30d"), "copy")
+    press(app, "edit_4")
+    [metrics] = [each for each in app.multiselect if each.label == "What to show"]
+    assert "Latency, p95" in metrics.options
+    assert "Score, mean: user_satisfaction" in metrics.options
+    assert "95 % take less time" in texts(app)
+    [by] = [each for each in app.multiselect if each.label == "Split by"]
+    assert "Metadata tenant" in by.options
+    metrics.set_value(["latency_p95_ms", "cost_usd"]).run()
+    assert "share no axis" in app.error[0].value
+    [done] = [button for button in app.button if button.label == "Done"]
+    assert done.disabled
+    [metrics] = [each for each in app.multiselect if each.label == "What to show"]
+    metrics.set_value(["latency_p99_ms"]).run()
+    assert not app.error
+    [done] = [button for button in app.button if button.label == "Done"]
+    press(press(app, done.key), "draft_save")
+    assert 'metrics = ["latency_p99_ms"]' in (own_home / "saved.toml").read_text(encoding="utf-8")
+    assert 'name = "Agent performance (copy)"' in (own_home / "saved.toml").read_text(encoding="utf-8")
+
+
+def test_the_menu_says_how_a_tile_is_computed_and_makes_files_on_request(
+    open_page: OpenPage, traffic_home: Path
+) -> None:
+    app = open_page("dashboards", traffic_home, since="30d")
+    app.session_state["tile_5_menu"] = True
+    app.run()
+    assert not app.exception
+    assert "TOOL observations" in texts(app)
+    assert any("marts.observations" in code.value for code in app.code)
+
+
+def test_an_empty_warehouse_says_so(open_page: OpenPage, empty_home: Path) -> None:
+    assert "Nothing in this selection" in texts(open_page("dashboards", empty_home))
