@@ -45,7 +45,8 @@ class Cells:
 def cells(made: TileResult) -> Cells:
     """The cells of a pivot table, a heat map or stacked bars of a tile with two sides.
 
-    The largest of a side are those whose cells sum to most, where they add up; else those with the greatest cell.
+    The largest of a side are those whose cells sum to most, where they add up; of rates those that rest on most; else
+    those with the greatest cell.
     """
     result, metric = made.result, find_metric(made.tile.metrics[0])
     first = made.tile.by[0]
@@ -55,23 +56,25 @@ def cells(made: TileResult) -> Cells:
         pl.col(first).cast(pl.String).alias("row"),
         (pl.col("time") if over_time else pl.col(second).cast(pl.String)).alias("column"),
         pl.col(metric.name).cast(pl.Float64).alias("value"),
+        pl.col(f"{metric.name}_n" if metric.is_rate else metric.name).cast(pl.Float64).alias("weight"),
     ).filter(pl.col("value").is_not_null())
     if not over_time and result.has_other:
         frame = frame.head(result.query.limit or frame.height)  # the last row is all other combinations together
+    can_sum = metric.adds_up or metric.is_rate
     limit = made.tile.limit or LIMITS[made.tile.type]
-    rows, hidden_rows = _largest(frame, "row", metric.adds_up, limit + int(over_time))
+    rows, hidden_rows = _largest(frame, "row", can_sum, limit + int(over_time))
     columns: Sequence[str | datetime]
     if over_time:
         columns, hidden_columns = frame["column"].unique().sort().to_list(), 0
     else:
-        columns, hidden_columns = _largest(frame, "column", metric.adds_up, COLUMNS)
+        columns, hidden_columns = _largest(frame, "column", can_sum, COLUMNS)
     kept = frame.filter(pl.col("row").is_in(rows) & pl.col("column").is_in(columns))
-    return Cells(kept, tuple(rows), tuple(columns), hidden_rows, hidden_columns)
+    return Cells(kept.drop("weight"), tuple(rows), tuple(columns), hidden_rows, hidden_columns)
 
 
-def _largest(frame: pl.DataFrame, side: str, adds_up: bool, limit: int) -> tuple[list[str], int]:  # noqa: FBT001 - see above
-    measure = pl.col("value").sum() if adds_up else pl.col("value").max()
-    ranked = frame.group_by(side).agg(measure).sort(["value", side], descending=[True, False], nulls_last=True)
+def _largest(frame: pl.DataFrame, side: str, can_sum: bool, limit: int) -> tuple[list[str], int]:  # noqa: FBT001 - a property of the metric
+    measure = pl.col("weight").sum() if can_sum else pl.col("weight").max()
+    ranked = frame.group_by(side).agg(measure).sort(["weight", side], descending=[True, False], nulls_last=True)
     names = ranked[side].to_list()
     if "other" in names:  # what is not listed stands last
         names = [*(name for name in names if name != "other"), "other"]

@@ -83,6 +83,7 @@ def _lines(made: TileResult, order: Sequence[str], start: datetime, end: datetim
             pl.col(dimension.name).cast(pl.String).alias("series"),
             pl.col(metric.name).cast(pl.Float64).alias("value"),
         )
+        long, apart = _without_rest_line(long)
         names = _ranked(long, "series", metric.adds_up)
         label = f"{metric.label} by {dimension.label.lower()}"
     else:
@@ -92,7 +93,7 @@ def _lines(made: TileResult, order: Sequence[str], start: datetime, end: datetim
             for each in metrics
         )
         names, order = [each.label for each in metrics], [each.label for each in metrics]
-        label = " / ".join(names)
+        label, apart = " / ".join(names), ""
     known = [value for value in long["value"].to_list() if value]
     spread = max(known, default=0.0) / min(known, default=1.0)
     chart = lines(
@@ -105,12 +106,22 @@ def _lines(made: TileResult, order: Sequence[str], start: datetime, end: datetim
         order=order,
         start=start,
         end=end,
-        subtitle=made.note,
+        subtitle="; ".join(text for text in (made.note, apart) if text),
         zero=metric.adds_up,
         log=metric.format == "duration" and not made.tile.by and spread > _LOG_FROM,
         height=_TALL + 30,
     )
     return chart, f"{label} per {grain}" + (f": {', '.join(names)}" if made.tile.by else "")
+
+
+def _without_rest_line(long: pl.DataFrame) -> tuple[pl.DataFrame, str]:
+    """The lines, and in words that all others together have none where it would dwarf them."""
+    is_rest = pl.col("series") == OTHER_LABEL
+    own, rest = long.filter(~is_rest), long.filter(is_rest)["value"].drop_nulls().to_list()
+    longest = max(own["value"].drop_nulls().to_list(), default=0.0)
+    if own.is_empty() or max(rest, default=0.0) <= _DWARFING * longest:
+        return long, ""
+    return own, "the others together have no line"
 
 
 def _bars(made: TileResult, order: Sequence[str], select: str) -> tuple[alt.TopLevelMixin, str]:

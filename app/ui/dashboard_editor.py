@@ -140,7 +140,7 @@ def _grid(page: Page, draft: Draft) -> None:
 
 def _tools(draft: Draft, at: int, last: int) -> None:
     tile = draft.board.tiles[at]
-    with st.container(horizontal=True, gap="xxsmall", vertical_alignment="center"):
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         _tool("Edit", "edit", at, lambda: open_tile(at, tile))
         _tool("Earlier", "arrow_upward", at, lambda: _become(_now().moved(at, at - 1)), off=at == 0)
         _tool("Later", "arrow_downward", at, lambda: _become(_now().moved(at, at + 1)), off=at == last)
@@ -153,7 +153,8 @@ def _tools(draft: Draft, at: int, last: int) -> None:
 
 def _tool(label: str, icon: str, at: int, do: Callable[[], None], *, off: bool = False) -> None:
     st.button(
-        f":material/{icon}:",
+        label if label == "Edit" else f":material/{icon}:",
+        icon=f":material/{icon}:" if label == "Edit" else None,
         key=f"{label.lower()}_{at}",
         type="tertiary",
         help=f"{label}: tile {at + 1}",

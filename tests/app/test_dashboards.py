@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
+import altair as alt
 import pytest
 
+from app.charts.images import png, svg
+from app.charts.theme import note_of
 from app.dashboards.cells import cells, pivoted
 from app.dashboards.definitions import check_tile, check_written, dashboards, find_dashboard, rows_of
+from app.dashboards.drawing import draw
 from app.dashboards.shipped import SHIPPED
 from app.dashboards.tiles import FunnelQuestion, TileResult, answer, heading, plan
 from app.metrics.filters import Filters, parse_conditions
 from app.metrics.query import Query, run
 from app.metrics.windows import Window
 from app.store import Store
+from app.ui.tiles import as_csv, safe_markdown
 from etl.errors import ConfigError
 from etl.settings import Definitions, Settings, load_settings
 from etl.settings_dashboards import TILE_TYPES
@@ -261,3 +268,60 @@ def test_tiles_fill_rows_of_four_columns() -> None:
     widths = (1, 1, 2, 4, 3, 2, 2, 1)
     assert rows_of([Tile("text", text="x", width=width) for width in widths]) == [[0, 1, 2], [3], [4], [5, 6], [7]]
     assert rows_of([]) == []
+
+
+@pytest.mark.parametrize(
+    "tile",
+    [
+        Tile("time_series", metrics=("latency_p50_ms", "latency_p95_ms")),
+        Tile("time_series", metrics=("latency_p95_ms",)),
+        Tile("time_series", metrics=("cost_usd",), by=("user_id",), limit=2),
+        Tile("bar", metrics=("traces",), by=("model",)),
+        Tile("stacked_bar", metrics=("cost_usd",), by=("model",)),
+        Tile("stacked_bar", metrics=("cost_usd",), by=("trace_name", "user_id")),
+        Tile("heat_map", metrics=("error_rate",), by=("trace_name", "model")),
+        Tile("heat_map", metrics=("error_rate",), by=("tag:team:*",), grain="hour"),
+        Tile("funnel", steps=(FunnelStep("call", ("type:GENERATION",)),)),
+    ],
+    ids=lambda tile: f"{tile.type}-{len(tile.metrics)}-{len(tile.by)}",
+)
+def test_a_chart_says_what_it_shows_and_becomes_a_picture(store: Store, tile: Tile) -> None:
+    made = ask(store, tile, WEEK, WEEK.window.previous())
+    drawn = draw(made, start=WEEK.window.start, end=NOON, order=("m1", "m0"))
+    assert drawn is not None
+    alt.Chart.from_dict(drawn.chart.to_dict(), validate=True)
+    assert drawn.title
+    assert drawn.words.startswith(drawn.title[:10])
+    assert "title" not in drawn.chart.to_dict(validate=False), "the tile is headed already"
+    picture = svg(drawn.chart, title="Its <title>", width=400)
+    assert picture.startswith("<svg")
+    assert "Its &lt;title&gt;" in picture
+    assert "http" not in re.sub(r'xmlns[:\w]*="[^"]*"', "", picture)
+
+
+def test_a_picture_is_a_png_too(store: Store) -> None:
+    drawn = draw(ask(store, Tile("bar", metrics=("traces",), by=("model",))), start=WEEK.window.start, end=NOON)
+    assert drawn is not None
+    assert png(drawn.chart, title="x", width=200).startswith(b"\x89PNG")
+
+
+def test_all_others_together_don_t_dwarf_the_ones_that_are_shown(store: Store) -> None:
+    lines = ask(store, Tile("time_series", metrics=("traces",), by=("trace_id",), grain="day", limit=2))
+    drawn = draw(lines, start=WEEK.window.start, end=NOON)
+    assert drawn is not None
+    assert "the others together have no line" in note_of(drawn.chart)
+    bars = draw(ask(store, Tile("bar", metrics=("traces",), by=("trace_id",), limit=2)), start=NOON, end=NOON)
+    assert bars is not None
+    assert "the others, 22, have no bar" in note_of(bars.chart)
+
+
+def test_a_download_has_the_rows_that_a_limit_puts_together(store: Store) -> None:
+    made = ask(store, Tile("bar", metrics=("cost_usd",), by=("user_id",), limit=2))
+    page = SimpleNamespace(store=store, timezone=UTC)
+    lines = as_csv(page, made).decode().splitlines()  # type: ignore[arg-type]
+    assert lines[0] == "user_id,cost_usd"
+    assert [line.partition(",")[0] for line in lines[1:]] == ["u3", "u2", "u1", "u0", "u4"]
+
+
+def test_markdown_of_a_tile_loads_no_picture() -> None:
+    assert safe_markdown("a ![b](c) ![d][e]") == "a !\\[b](c) !\\[d][e]"
