@@ -62,7 +62,7 @@ _DIMENSIONS: Mapping[str, tuple[int, int]] = {
     "table": (1, 4),
     "pivot": (1, 2),
 }
-_ANY_DAY = datetime(2026, 1, 1)  # noqa: DTZ001 - naive UTC; only whether a window means something is asked
+_LATE = datetime(2200, 1, 1)  # noqa: DTZ001 - naive UTC; only whether a window means something is asked
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def check_tile(tile: TileSettings) -> None:
         raise ConfigError(f"There is no tile type {tile.type!r}", hint=nearest(tile.type, TYPES))
     parse_conditions(tile.where)
     if tile.window:
-        parse_window(tile.window, None, _ANY_DAY, ZoneInfo("UTC"))
+        parse_window(tile.window, None, _LATE, ZoneInfo("UTC"))
     if tile.type == "text":
         _need(bool(tile.text.strip()), "A text tile says nothing", "Write its text")
     elif tile.type == "funnel":

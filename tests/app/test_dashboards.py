@@ -111,6 +111,11 @@ def test_a_wrong_tile_is_one_line_with_the_next_step(tile: Tile, what: str, hint
     assert hint in failed.value.hint
 
 
+@pytest.mark.parametrize("window", ["30d", "all", "this_month", "2026-11-01", "2027-01-01T10:00"])
+def test_any_window_may_be_a_tiles_own(window: str) -> None:
+    check_tile(Tile("number", metrics=("traces",), window=window))
+
+
 def test_every_tile_of_the_shipped_dashboards_means_something() -> None:
     assert len(SHIPPED) == 3
     shown = [tile for board in SHIPPED for tile in board.tiles]
