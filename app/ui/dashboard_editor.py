@@ -135,7 +135,7 @@ def _grid(page: Page, draft: Draft) -> None:
     for at, (tile, read) in enumerate(zip(tiles, reads, strict=True)):
         with grid.cell(column_span=tile.width), st.container(gap="xsmall"):
             _tools(draft, at, last)
-            show_tile(page, tile, read, order, key=f"draft_tile_{at}", menu=False)
+            show_tile(page, tile, read, order, key=f"draft_tile_{at}", live=False)
 
 
 def _tools(draft: Draft, at: int, last: int) -> None:

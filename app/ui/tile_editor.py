@@ -74,7 +74,7 @@ def edit_tile(page: Page, put: Put) -> None:
                     error_box(wrong)
                 else:
                     [read], order = ask_tiles(page, [made])
-                    show_tile(page, made, read, order, key=f"preview_{number}", menu=False)
+                    show_tile(page, made, read, order, key=f"preview_{number}", live=False)
         with st.container(horizontal=True, horizontal_alignment="right"):
             cancelled = st.button("Cancel", key=f"cancel_{number}")
             done = st.button("Done", key=f"done_{number}", type="primary", disabled=wrong is not None)

@@ -71,7 +71,7 @@ def _reading(asked: Asked, reply: Callable[[], Reply] | None) -> Read:
 
 
 def show_tile(
-    page: Page, tile: TileSettings, read: Read, order: Callable[[], Sequence[str]], *, key: str, menu: bool = True
+    page: Page, tile: TileSettings, read: Read, order: Callable[[], Sequence[str]], *, key: str, live: bool = True
 ) -> None:
     """Draw a tile; what is wrong with it is one line inside it, and the others live.
 
@@ -81,7 +81,7 @@ def show_tile(
         read: waits for its answer.
         order: the models in the order of their colours.
         key: stable identity.
-        menu: whether it has its menu.
+        live: whether it has its menu and a click on it filters the page; a preview does neither.
     """
     if tile.type == "text":
         if tile.title:
@@ -97,25 +97,25 @@ def show_tile(
         return
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", wrap=False):
         st.markdown(f"**{plain(heading(tile))}**", width="stretch")
-        if menu:
+        if live:
             _menu(page, made, drawn, key)
     if tile.title and drawn is not None and drawn.title != tile.title:
         st.caption(plain(drawn.title, longest=200))
-    _body(page, made, drawn, key)
+    _body(page, made, drawn, key, live=live)
 
 
-def _body(page: Page, made: TileResult, drawn: Drawn | None, key: str) -> None:
+def _body(page: Page, made: TileResult, drawn: Drawn | None, key: str, *, live: bool) -> None:
     if made.is_empty:
         st.caption("Nothing in this selection: widen the period, or remove a filter.")
     elif made.tile.type == "number":
         _number(page, made)
     elif made.tile.type == "table":
-        _table(made, key)
+        _table(made, key, live=live)
     elif made.tile.type == "pivot":
-        _pivot(made, key)
+        _pivot(made, key, live=live)
     elif drawn is not None:
         # Only a short list of bars is worth clicking: a stack or a line has no one value.
-        name = made.tile.by[0] if made.tile.type == "bar" else ""
+        name = made.tile.by[0] if made.tile.type == "bar" and live else ""
         show_chart(drawn.chart, alt=drawn.words, key=key if name else "", filter_by=name)
 
 
@@ -137,7 +137,7 @@ def _number(page: Page, made: TileResult) -> None:
     show_card(card, is_alone=False)
 
 
-def _table(made: TileResult, key: str) -> None:
+def _table(made: TileResult, key: str, *, live: bool) -> None:
     result, names = made.result, list(made.tile.by)
     columns = {name: Column(find_dimension(name).label, pinned=not at) for at, name in enumerate(names)}
     frame = made.frame
@@ -157,14 +157,14 @@ def _table(made: TileResult, key: str) -> None:
         key=key,
         alt=words,
         total=result.values if len(names) == 1 and not result.query.grain else None,
-        link=open_or_filter(names[0], names[0]),
+        link=open_or_filter(names[0], names[0]) if live else None,
         height=min(_HEAD + _ROW * frame.height, _TALLEST),
     )
     if made.note:
         st.caption(plain(made.note[:1].upper() + made.note[1:]))
 
 
-def _pivot(made: TileResult, key: str) -> None:
+def _pivot(made: TileResult, key: str, *, live: bool) -> None:
     frame, metric, first = pivoted(made), find_metric(made.tile.metrics[0]), find_dimension(made.tile.by[0])
     columns = {"row": Column(first.label, pinned=True)}
     columns |= {name: _column(metric, name) for name in frame.columns if name != "row"}
@@ -173,7 +173,7 @@ def _pivot(made: TileResult, key: str) -> None:
         columns=columns,
         key=key,
         alt=f"{heading(made.tile)}, as rows and columns",
-        link=open_or_filter(first.name, "row"),
+        link=open_or_filter(first.name, "row") if live else None,
         height=min(_HEAD + _ROW * frame.height, _TALLEST),
     )
     notes = "; ".join(text for text in (made.note, cells(made).note) if text)
