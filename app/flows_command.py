@@ -59,6 +59,8 @@ def flows(
 
 
 def _lines(made: FlowReport) -> list[str]:
+    from app.analysis.resolutions import none_words  # noqa: PLC0415 - see above
+
     shown = made.as_json()
     if not shown["sessions"]:
         return ["No sessions match. Widen --since, leave out a --where, or pass session_id with every trace."]
@@ -77,7 +79,9 @@ def _lines(made: FlowReport) -> list[str]:
         lines.append(
             f"  {row['label'][:40]:<40}  {_ratio(row):<26}  {count(row['hit']):>5} escalated; {row['reading']}"
         )
-    lines += ["", "what resolved sessions share" if shown["successful_resolutions"] else "no known outcome to compare"]
+    lines += ["", "what resolved sessions share"]
+    if not shown["successful_resolutions"]:
+        lines.append(f"  {'. '.join(none_words(made.totals.total))}")
     for row in shown["successful_resolutions"][:_SHOWN]:
         lines.append(f"  {row['label'][:40]:<40}  {_ratio(row):<26}  {count(row['hit']):>5} resolved; {row['reading']}")
     lines += ["", shown["hand_off"]["sentence"]]

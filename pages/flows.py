@@ -127,7 +127,7 @@ if part == "Paths":
         stay_link("Close the list", key="close_path", path="")
         shown |= {"Sessions on this path": on_it}
 elif part == "Where users leave":
-    ui.section("Where users leave", "Chance that a user leaves at a turn with this step, against all other turns.")
+    ui.section("Where users leave", drop_off.STEPS_EXPLANATION)
     ui.table(
         drop_off.step_rows(left_at),
         columns={
@@ -138,8 +138,8 @@ elif part == "Where users leave":
             "hazard": ui.Column("Leaves", "rate", help="Left here / turns at this step"),
             "hazard_low": ui.Column("From", "rate", help="Low end of its 95 % interval (Wilson)"),
             "hazard_high": ui.Column("To", "rate", help="High end"),
-            "ratio": ui.Column("Times as often", "number", help="Against all other turns"),
-            "low": ui.Column("From", "number", help="Low end of its 95 % interval (Katz)"),
+            "ratio": ui.Column("Times as often", "number", help="As at other turns of sessions that began alike"),
+            "low": ui.Column("From", "number", help="Low end of its 95 % interval"),
             "high": ui.Column("To", "number", help="High end"),
             "reading": ui.Column("Reading", help="Certain when q is at most 5 % (Fisher's test, Benjamini-Hochberg)"),
         },
@@ -199,20 +199,20 @@ elif part == "What resolved sessions share":
     shared = ui.cached(page, resolutions.common_in_resolved, page.filters)
     ui.section("What resolved sessions have in common", resolutions.EXPLANATION)
     if shared.frame.is_empty():
-        ui.empty_state("Nothing to compare", flows.NO_OUTCOME)
+        ui.empty_state(*resolutions.none_words(head.totals.total))
     else:
         ui.table(
             resolutions.rows(shared),
             columns={
                 "label": ui.Column("Sessions with", pinned=True),
-                "reading": ui.Column("Resolved", help="Certain when q is at most 5 % (Fisher, Benjamini-Hochberg)"),
-                "ratio": ui.Column("Lift", "number", help="Resolved rate with it / without it, at the same turn"),
+                "reading": ui.Column("Resolved", help="Certain when q is at most 5 % (exact test, Benjamini-Hochberg)"),
+                "ratio": ui.Column("Lift", "number", help="Resolved rate with it / without it, over as many turns"),
                 "low": ui.Column("From", "number", help="Low end of its 95 % interval"),
                 "high": ui.Column("To", "number", help="High end"),
-                "rate": ui.Column("Resolved with it", "rate"),
-                "other_rate": ui.Column("Resolved without", "rate"),
+                "rate": ui.Column("Resolved with it", "rate", help="Of sessions resolved or abandoned, as it is"),
+                "other_rate": ui.Column("Resolved without", "rate", help="As it is: longer ways lose more users"),
                 "hit": ui.Column("Resolved", "count"),
-                "exposed": ui.Column("Sessions", "count", help="Whose outcome is known"),
+                "exposed": ui.Column("Sessions", "count", help="Resolved or abandoned"),
             },
             key="resolved_table",
             alt="What resolved sessions have in common, surest first",

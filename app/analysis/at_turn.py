@@ -27,21 +27,19 @@ class Turns:
         entries: first step -> row.
         at_risk: all sessions that came to a turn.
         cases: those of them with the event, at their last turn.
-        later: those of them with the event, at every turn that they came to.
     """
 
     entries: Mapping[str, int]
     at_risk: np.ndarray
     cases: np.ndarray
-    later: np.ndarray
 
     @classmethod
     def of(cls, everyone: pl.DataFrame) -> Turns:
         """All sessions; ``everyone`` counts each once, from its first turn."""
         names = {str(name): row for row, name in enumerate(everyone["entry"].unique(maintain_order=True))}
         longest = int(everyone["last_turn"].max() or 0)  # type: ignore[arg-type]  # polars types a maximum loosely
-        empty = cls(names, *(np.zeros((len(names), longest)) for _ in range(3)))
-        return cls(names, empty.count(everyone), empty.ended(everyone), empty.count(everyone.filter("is_case")))
+        empty = cls(names, *(np.zeros((len(names), longest)) for _ in range(2)))
+        return cls(names, empty.count(everyone), empty.ended(everyone))
 
     def count(self, rows: pl.DataFrame) -> np.ndarray:
         """Sessions of ``rows`` at each turn from ``from_turn`` to ``last_turn``."""
@@ -75,19 +73,6 @@ class Turns:
     def event_at_turn(self, rows: pl.DataFrame) -> list[Table]:
         """One table per first step and turn: the event in that turn, with and without what ``rows`` count by then."""
         return tables(self.ended(rows), self.count(rows), self.cases, self.at_risk)
-
-    def event_later(self, rows: pl.DataFrame) -> list[Table]:
-        """One table per first step and turn: the event from that turn on, in sessions in which it first held then.
-
-        They are held against sessions that came to that turn without it. A session without it could stand in the table
-        of every turn it came to; to count each once, they are shared out among the turns as those with it are.
-        """
-        exposed, hit = self.begun(rows), self.begun(rows.filter("is_case"))
-        others = self.at_risk - self.count(rows)
-        other_hit = self.later - self.count(rows.filter("is_case"))
-        shares = exposed / np.maximum(exposed.sum(1, keepdims=True), 1)
-        parts = np.rint(np.stack([other_hit, others]) * shares)
-        return tables(hit, exposed, hit + parts[0], exposed + parts[1])
 
     def event_ever(self, rows: pl.DataFrame) -> list[Table]:
         """One table per first step: the event at all, in sessions with and without what ``rows`` count."""

@@ -7,14 +7,16 @@ curve is the share of users who would still be there if leaving were the only wa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import polars as pl
 
-from app.analysis.associations import associate, records, shown_rows
+from app.analysis.associations import compared, judged, ranked, records, shown_rows
+from app.analysis.at_turn import tables
 from app.analysis.flow_patterns import evidence
 from app.analysis.selection import Answer, run_over, run_over_values
 from app.format import count, rate
@@ -24,6 +26,10 @@ from app.stats.intervals import wilson
 from app.stats.survival import Lifetimes, LogRank, SurvivalPoint, kaplan_meier, log_rank, median_time
 from app.store import Store
 
+STEPS_EXPLANATION = (
+    "Chance that a user leaves at a turn with this step, against all other turns of sessions that began with the same "
+    "step."
+)
 GROUPS = 4
 STEPS_SHOWN = 50
 SEGMENTS = ("release", "environment", "model", "topic", "trace_name", "tag")
@@ -132,31 +138,38 @@ def steps(store: Store, filters: Filters) -> Answer:
 
     Columns: step, turns (at it, repeats included), sessions, abandoned (sessions left there), hazard (abandoned /
     turns) with hazard_low and hazard_high (Wilson), share (of all abandoned sessions), and those of
-    ``associations.SCHEMA``: the hazard against that of all other turns. A turn is the unit: each is a chance to leave
-    that comes after the ones before, so turns of one session need no allowance for being alike.
+    ``associations.SCHEMA``: the hazard against that of all other turns of sessions that began with the same step
+    (Mantel-Haenszel over first steps; with one of them Katz and Fisher), because users of one agent may leave where
+    those of another never do. A turn is the unit: each is a chance to leave that comes after the ones before, so turns
+    of one session need no allowance for being alike.
     """
     answer = run_over(store, filters, "session", "flow_steps")
-    frame = answer.frame.with_columns(
-        pl.col("abandoned").alias("hit"),
-        pl.col("turns").alias("exposed"),
-        pl.col("abandoned").sum().alias("all_hit"),
-        pl.col("turns").sum().alias("all_exposed"),
+    counts = answer.frame.with_columns(
+        pl.col("abandoned", "turns").sum().over("entry").name.prefix("entry_"),
+    )
+    frame = (
+        counts.group_by("step", maintain_order=True)
+        .agg(pl.col("turns", "sessions", "abandoned").sum())
+        .with_columns((pl.col("abandoned") / pl.col("turns")).alias("hazard"))
     )
     hazards = [wilson(left, turns) for left, turns in frame.select("abandoned", "turns").iter_rows()]
+    left = int(frame["abandoned"].sum())
     frame = frame.with_columns(
-        (pl.col("abandoned") / pl.col("turns")).alias("hazard"),
         pl.Series("hazard_low", [each.low for each in hazards], dtype=pl.Float64),
         pl.Series("hazard_high", [each.high for each in hazards], dtype=pl.Float64),
-        pl.when(pl.col("all_hit") > 0).then(pl.col("abandoned") / pl.col("all_hit")).alias("share"),
+        (pl.col("abandoned") / pl.lit(left or None, dtype=pl.Float64)).alias("share"),
     )
-    return Answer(
-        associate(frame, keep_whole=True),
-        answer.sql,
-        answer.parameters,
-        answer.snapshot,
-        answer.run_id,
-        answer.rows_read,
-    )
+    found = [
+        compared(
+            tables(*_columns(rows, "abandoned", "turns", "entry_abandoned", "entry_turns")), int(rows["turns"].sum())
+        )
+        for _, rows in counts.group_by("step", maintain_order=True)
+    ]
+    return replace(answer, frame=ranked(frame.hstack(judged(found))))
+
+
+def _columns(rows: pl.DataFrame, *names: str) -> Iterator[np.ndarray]:
+    return (rows[name].to_numpy() for name in names)
 
 
 def step_rows(answer: Answer) -> pl.DataFrame:

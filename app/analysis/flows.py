@@ -27,16 +27,15 @@ CARDS = HEADLINE[:5]
 PARTS = ("Paths", "Where users leave", "Escalation triggers", "What resolved sessions share", "Hand-off", "Topics")
 WORTH_SAYING = 0.2
 
-NO_OUTCOME = (
-    "Send a boolean score named resolved, or user_satisfaction, when a conversation ends, and call the tool that hands "
-    "over transfer_to_human. The rules are [outcome] in tracehouse.toml."
-)
 NOTES = (
     "A step is a trace's name unless [flow] step says otherwise; a repeat at once is folded as step x3.",
     "Rates are over sessions with a known outcome: resolved, escalated or abandoned.",
     "Survival: the event is abandoned; all other ends are censored at the session's last turn.",
+    "Steps are compared among sessions that began with the same step.",
     *triggers.DEFINITIONS,
     "Triggers are compared at the same turn among sessions that came to it: Mantel-Haenszel risk ratio, exact test.",
+    "What resolved sessions share: the chance to leave, compared like that; lift: what it makes over as many turns.",
+    "A tool and a model count from the next turn on; a session that is escalated is seen until then.",
     "Nothing with fewer than 5 escalations is called certain; q is the false discovery rate (Benjamini-Hochberg).",
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,41 +21,89 @@ from app.store import Store
 LEAST_SESSIONS = 10
 ENOUGH = 20
 EXPLANATION = (
-    "Lift: the resolved rate of sessions with it over that of sessions without it that began alike and had come as "
-    "far. It says what goes together, not what causes."
+    "Lift: the resolved rate with it over the rate without it, over as many turns and among sessions that began with "
+    "the same step. It says what goes together, not what causes. What comes before escalations has a table of its own."
+)
+NO_OUTCOME = (
+    "Send a boolean score named resolved, or user_satisfaction, when a conversation ends, and call the tool that hands "
+    "over transfer_to_human. The rules are [outcome] in tracehouse.toml."
 )
 KINDS = {"step": "Step", "tool": "Tool", "model": "Model", "topic": "Topic"}
+_SEEN: Mapping[str, Any] = dict.fromkeys(("kind", "value", "label"), pl.String)
 
 
 def common_in_resolved(store: Store, filters: Filters) -> Answer:
     """How much likelier a resolution is in sessions with a step, a tool, a model or a topic, surest first.
 
-    Only sessions with a known outcome count. A step, tool or model is compared at the turn in which a session first
-    has it: by how many of these sessions are resolved in the end, against sessions that began with the same step and
-    came to that turn without it (``app.analysis.at_turn`` says why). A topic is there from the beginning, so whole
-    sessions are compared.
+    **Turn by turn.** Whoever needs more turns has more occasions to leave, so a step of a long way is rarer among
+    resolved sessions even where it bothers nobody. Therefore sessions that came to the same turn and began alike are
+    compared by whether the user leaves in it (``app.analysis.at_turn``), and the lift is what that makes over as many
+    turns: with h times the chance to leave, a resolved rate of S becomes S ** h. Sessions of every outcome are
+    compared for as long as they went on; an escalated one until it was.
+
+    **Only what came before counts.** A step is named when its turn begins. Tools and models of the turn in which a
+    user leaves are cut short by the leaving, so they count from the next turn on.
 
     Columns: kind, value, label (both in words) and those of ``associations.SCHEMA``: hit (resolved sessions with it),
-    exposed (sessions with it), rate, other_rate, ratio (the lift) with low and high (Mantel-Haenszel over turns; with
-    one turn Katz), p (Fisher, given the turns), q.
+    exposed (resolved or abandoned ones with it), rate, other_rate (hit / exposed with it and without it, as they are),
+    ratio (the lift) with low and high (from the Mantel-Haenszel ratio over turns), p (exact, given the turns), q.
+    Certain: as of triggers, by the number of abandoned sessions.
     """
     relations = {name: sql.read(f"flow_{name}") for name in ("moments", "risk")}
     answer = run_over(store, filters, "session", "flow_common", {"start": filters.window.start}, relations)
-    counts = answer.frame
+    counts = answer.frame.with_columns((pl.col("ending") == "abandoned").alias("is_case"))
     everyone = counts.filter(pl.col("trigger").is_null())
-    heads, compared_rows = [], []
-    if everyone.height:
+    all_ends = _ends(everyone)
+    heads, left, resolved = [], [], []
+    if all_ends["resolved"] and all_ends["abandoned"]:
         turns = Turns.of(everyone)
         held = counts.filter(pl.col("trigger").is_not_null())
         for (kind, value), found in held.group_by("trigger", "value", maintain_order=True):
-            sessions = int(found["sessions"].sum())
-            if sessions >= LEAST_SESSIONS:
+            ends = _ends(found)
+            if sum(ends.values()) >= LEAST_SESSIONS:
                 heads.append({"kind": str(kind), "value": str(value), "label": f"{KINDS[str(kind)]} {value}"})
-                tables = turns.event_ever(found) if kind == "topic" else turns.event_later(found)
-                compared_rows.append(compared(tables, sessions))
-    schema = dict.fromkeys(("kind", "value", "label"), pl.String)
-    frame = pl.DataFrame(heads, schema=schema).hstack(judged(compared_rows))
+                tables = turns.event_at_turn(found.filter(pl.col("from_turn") <= pl.col("last_turn")))
+                left.append(compared(tables, sum(table.exposed for table in tables)))
+                resolved.append(_rates(ends, all_ends))
+    rows = [_turned(*each) for each in zip(judged(left).iter_rows(named=True), resolved, strict=True)]
+    frame = pl.DataFrame(heads, schema=_SEEN).hstack(pl.DataFrame(rows, schema=judged([]).schema))
     return replace(answer, frame=ranked(frame))
+
+
+def _ends(rows: pl.DataFrame) -> dict[str, int]:
+    """How many of the sessions were resolved, and how many abandoned."""
+    return {
+        ending: int(rows.filter(pl.col("ending") == ending)["sessions"].sum()) for ending in ("resolved", "abandoned")
+    }
+
+
+def _rates(ends: Mapping[str, int], all_ends: Mapping[str, int]) -> dict[str, Any]:
+    """The resolved rates of sessions with something and without it."""
+    hit, exposed = ends["resolved"], sum(ends.values())
+    other_hit, other_exposed = all_ends["resolved"] - hit, sum(all_ends.values()) - exposed
+    return {
+        "hit": hit,
+        "exposed": exposed,
+        "other_hit": other_hit,
+        "other_exposed": other_exposed,
+        "rate": hit / exposed,
+        "other_rate": other_hit / other_exposed if other_exposed else None,
+    }
+
+
+def _turned(left: Mapping[str, Any], rates: Mapping[str, Any]) -> dict[str, Any]:
+    """How often users leave, said as how often sessions are resolved; the ends of the interval change places."""
+    without = rates["other_rate"]
+    is_told = left["ratio"] is not None and bool(without)
+    lift = {
+        name: without ** (left[of] - 1) if is_told else default
+        for name, of, default in (("ratio", "ratio", None), ("low", "high", 0.0), ("high", "low", math.inf))
+    }
+    is_certain = left["is_certain"] and is_told
+    reading = left["reading"]
+    if is_certain:
+        reading = "less often" if left["ratio"] > 1 else "more often"
+    return {**left, **rates, **lift, "is_certain": is_certain, "reading": reading}
 
 
 @dataclass(frozen=True)
@@ -150,6 +199,24 @@ def _words(frame: pl.DataFrame, handoff_cost_usd: float, turn: int | None) -> st
     if turn == 1:
         return f"{course}: a person at {money(handoff_cost_usd)} is cheaper from the start."
     return f"{course}. After unresolved turn {turn - 1} a person at {money(handoff_cost_usd)} is cheaper than going on."
+
+
+def none_words(totals: Mapping[str, float | None]) -> tuple[str, str]:
+    """What to say where there is nothing to compare."""
+    known = int(totals.get("resolved_rate_n") or 0)
+    if not known:
+        return "No sign of how sessions ended", NO_OUTCOME
+    if not totals.get("abandon_rate"):
+        return "Nobody left", (
+            f"None of the {count(known)} sessions with a known outcome was abandoned, so there is nothing to hold the "
+            "resolved ones against. What comes before escalations has a table of its own."
+        )
+    if not totals.get("resolved_rate"):
+        return "No session was resolved", f"None of the {count(known)} sessions with a known outcome. {NO_OUTCOME}"
+    return (
+        "Too few sessions to compare",
+        f"A step, a tool, a model or a topic is listed from {LEAST_SESSIONS} sessions on.",
+    )
 
 
 def rows(answer: Answer) -> pl.DataFrame:

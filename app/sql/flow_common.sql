@@ -1,14 +1,16 @@
--- What sessions hold, from which turn on, how far they went, and whether they were resolved in the end.
--- Grain: (trigger, value, entry, from_turn, last_turn, is_case): `trigger` is step, tool, model or topic, null for all
--- sessions; is_case: resolved. Reads `selected`, `risk`: only sessions with a known outcome count. A turn that is itself an
--- escalation (delay) is not counted as reached, and what told of an escalation is not listed: it would say so by its name.
-with known as (
+-- What sessions hold, from which turn on, how far they went and how they ended. Sessions counted; grain: (trigger, value,
+-- entry, from_turn, last_turn, ending): `trigger` is step, tool, model or topic, null for all sessions; ending: resolved,
+-- escalated, abandoned or other. Reads `selected`, `risk`. A step counts in its own turn, a tool and a model from the next
+-- turn on: in the turn in which a user leaves they are missing because the user left. So from_turn may lie behind last_turn.
+-- An escalated session is seen until its escalation, without a turn that is one itself (delay), and what told of it is not
+-- listed: it would say so by its name.
+with seen as (
     select
-        r.project_id, r.session_id, r.entry, s.outcome = 'resolved' as is_case, s.path, s.topic_id,
-        r.last_turn - (case when r.is_case then r.delay else 0 end) as last_turn
+        r.project_id, r.session_id, r.entry, s.path, s.topic_id,
+        r.last_turn - case when r.is_case then r.delay else 0 end as last_turn,
+        case when s.outcome in ('resolved', 'escalated', 'abandoned') then s.outcome else 'other' end as ending
     from risk as r
     inner join selected as s using (project_id, session_id)
-    where s.outcome in ('resolved', 'escalated', 'abandoned')
 ),
 
 told as (
@@ -20,12 +22,12 @@ told as (
 turns as (
     select t.project_id, t.session_id, t.trace_id, t.turn_index, t.models
     from marts.traces as t
-    semi join known using (project_id, session_id)
+    semi join seen using (project_id, session_id)
     where t.start_time >= $start
 ),
 
 legs as (
-    select project_id, session_id, path, unnest(range(1, len(path) + 1)) as place from known
+    select project_id, session_id, path, unnest(range(1, len(path) + 1)) as place from seen
 ),
 
 timed as (
@@ -51,7 +53,7 @@ held as (
         and o.tool_name not in (select name from told where kind = 'tool')
     union all
     select k.project_id, k.session_id, 'topic', coalesce(t.label, k.topic_id), 1
-    from known as k
+    from seen as k
     left join (select topic_id, any_value(label) as label from marts.topics group by topic_id) as t on t.topic_id = k.topic_id
     where k.topic_id is not null
 ),
@@ -63,14 +65,17 @@ first_time as (
     group by project_id, session_id, trigger, value
 )
 
-select f.trigger, f.value, k.entry, f.from_turn, k.last_turn, k.is_case, count(*) as sessions
+select
+    f.trigger, f.value, k.entry, k.last_turn, k.ending,
+    f.from_turn + (f.trigger in ('tool', 'model'))::integer as from_turn,
+    count(*) as sessions
 from first_time as f
-inner join known as k using (project_id, session_id)
+inner join seen as k using (project_id, session_id)
 where f.from_turn <= k.last_turn
 group by all
 union all
-select null, null, entry, 1, last_turn, is_case, count(*)
-from known
+select null, null, entry, last_turn, ending, 1, count(*)
+from seen
 where last_turn > 0
 group by all
-order by trigger, value, entry, from_turn, last_turn, is_case
+order by trigger, value, entry, from_turn, last_turn, ending

@@ -13,6 +13,7 @@ import pytest
 
 from app.analysis import drop_off, flow_patterns, flow_topics, flows, resolutions, triggers
 from app.analysis.associations import associate
+from app.analysis.selection import Answer
 from app.charts.flows import flow_chart, hazard_chart, segment_chart, survival_chart, trigger_chart
 from app.metrics.filters import Filters
 from app.metrics.windows import Window
@@ -32,7 +33,10 @@ class Little:
         self.rows: Rows = {"sessions": [], "traces": [], "observations": [], "scores": []}
 
     def add(self, steps: str, outcome: str, count: int = 1, **more: Any) -> None:
-        """``count`` sessions with these turns; ``failed_tool=2`` fails a tool in turn 2, ``handoff=3`` hands over."""
+        """``count`` sessions with these turns; ``failed_tool=2`` fails a tool in turn 2, ``handoff=3`` hands over.
+
+        ``crm=1`` calls another tool.
+        """
         for _ in range(count):
             self._session(steps.split(), outcome, **more)
 
@@ -72,7 +76,8 @@ class Little:
                     "latency_ms": (end - at).total_seconds() * 1000, "is_failed": turn == more.get("failed_turn"),
                 }
             )  # fmt: skip
-            for tool, turns in (("lookup", more.get("failed_tool")), ("transfer_to_human", handoff)):
+            called = (("lookup", more.get("failed_tool")), ("transfer_to_human", handoff), ("crm", more.get("crm")))
+            for tool, turns in called:
                 if turn == turns:
                     later = timedelta(milliseconds=500 if tool == "lookup" else 600)
                     self.rows["observations"].append(
@@ -284,6 +289,87 @@ def test_a_late_step_is_no_cause_of_a_resolution(make_store: Callable[..., Store
     assert not c["is_certain"]
     crude = associate(pl.DataFrame({"hit": [10], "exposed": [20], "all_hit": [20], "all_exposed": [160]}))
     assert crude["is_certain"].to_list() == [True]
+
+
+def of_label(found: Answer, label: str) -> dict[str, Any]:
+    return found.frame.filter(pl.col("label") == label).row(0, named=True)
+
+
+def test_the_lift_is_what_leaving_makes_over_as_many_turns(make_store: Callable[..., Store]) -> None:
+    """At turn 2, 30 of 60 leave at b and 10 of 100 at c: five times the chance, where 90 of 100 are resolved."""
+    world = Little()
+    world.add("a b", "abandoned", 30)
+    world.add("a b", "resolved", 30)
+    world.add("a c", "abandoned", 10)
+    world.add("a c", "resolved", 90)
+    found = resolutions.common_in_resolved(world.store(make_store), ALL)
+    b = of_label(found, "Step b")
+    assert (b["hit"], b["exposed"], b["rate"], b["other_rate"]) == (30, 60, 0.5, 0.9)
+    assert b["ratio"] == pytest.approx(0.9 ** (5 - 1))
+    assert b["low"] < b["ratio"] < b["high"] < 1
+    assert (b["is_certain"], b["reading"]) == (True, "less often")
+    c = of_label(found, "Step c")
+    assert c["ratio"] == pytest.approx(0.5 ** (1 / 5 - 1))
+    assert (c["is_certain"], c["reading"]) == (True, "more often")
+    assert found.frame["label"].to_list()[0] == "Step c"
+
+
+def test_a_long_way_is_not_held_against_its_steps(make_store: Callable[..., Store]) -> None:
+    """One in ten leaves at each turn, whichever: b is of a way of five turns and rarer among resolved sessions."""
+    world = Little()
+    world.add("a", "abandoned", 60)
+    for way in ("a b b b b", "a c"):
+        steps, there = way.split(), 300
+        for turn in range(2, len(steps) + 1):
+            gone = there // 10
+            world.add(" ".join(steps[:turn]), "abandoned", gone)
+            there -= gone
+        world.add(way, "resolved", there)
+    b = of_label(resolutions.common_in_resolved(world.store(make_store), ALL), "Step b")
+    assert b["rate"] == pytest.approx(0.9**4, abs=0.01)
+    assert b["ratio"] == pytest.approx(1.0, abs=0.02)
+    assert not b["is_certain"]
+    c = of_label(resolutions.common_in_resolved(world.store(make_store), ALL), "Step c")
+    assert (c["rate"], c["is_certain"]) == (0.9, False)
+
+
+def test_what_the_leaving_cut_short_is_no_finding(make_store: Callable[..., Store]) -> None:
+    """The tool of a turn is missing where the user left in it: that is the leaving, not what comes before it."""
+    world = Little()
+    world.add("a b", "abandoned", 40)
+    world.add("a b", "resolved", 60, crm=2)
+    world.add("a b c", "resolved", 30, crm=2)
+    world.add("a b c", "abandoned", 10, crm=2)
+    crm = of_label(resolutions.common_in_resolved(world.store(make_store), ALL), "Tool crm")
+    assert (crm["rate"], crm["other_rate"]) == (0.9, 0.0)
+    assert not crm["is_certain"]
+    assert crm["ratio"] is None
+
+
+def test_nothing_is_compared_where_nobody_left(make_store: Callable[..., Store]) -> None:
+    world = Little()
+    world.add("a b", "resolved", 40)
+    world.add("a h", "escalated", 20, handoff=2)
+    found = resolutions.common_in_resolved(world.store(make_store), ALL)
+    assert found.frame.is_empty()
+    title, why = resolutions.none_words({"resolved_rate_n": 60, "resolved_rate": 0.67, "abandon_rate": 0.0})
+    assert title == "Nobody left"
+    assert why.startswith("None of the 60 sessions with a known outcome was abandoned")
+    assert "transfer_to_human" in resolutions.none_words({"resolved_rate_n": 0})[1]
+
+
+def test_steps_are_compared_within_one_kind_of_conversation(make_store: Callable[..., Store]) -> None:
+    """Nobody leaves the jobs, one in five leaves each step of the chats: that says nothing against any step."""
+    world = Little()
+    world.add("job job", "resolved", 300)
+    world.add("a", "abandoned", 40)
+    world.add("a b", "abandoned", 32)
+    world.add("a b", "resolved", 128)
+    frame = drop_off.steps(world.store(make_store), ALL).frame
+    assert not frame["is_certain"].any()
+    job = frame.filter(pl.col("step") == "job").row(0, named=True)
+    assert (job["other_rate"], job["reading"]) == (None, "nothing to compare with")
+    assert frame.filter(pl.col("step") == "b")["ratio"].to_list() == [pytest.approx(1.0)]
 
 
 def test_handing_over_pays_when_going_on_costs_more(store: Store, make_store: Callable[..., Store]) -> None:

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import polars as pl
 import pytest
 
 from app.analysis.drop_off import drop_off, segments, steps
 from app.analysis.flows import flow_report
+from app.analysis.resolutions import common_in_resolved
 from app.analysis.triggers import strongest, triggers
 from app.metrics.filters import Filters
 from app.metrics.windows import parse_window
 from app.store import Store
+from etl.sandbox.agents.support_tools import TOOLS
 from etl.sandbox.planted import DROP_OFF, ESCALATION_TRIGGER
 
 sys.path.insert(0, str(Path(__file__).parent))
 from worlds import END, demo_store
 
 UTC = ZoneInfo("UTC")
-SUPPORT = Filters(parse_window("all", None, END, UTC)).with_condition(f"tag={ESCALATION_TRIGGER.tag}")
+ALL = Filters(parse_window("all", None, END, UTC))
+SUPPORT = ALL.with_condition(f"tag={ESCALATION_TRIGGER.tag}")
 # True of the generated traffic by the way it is made, whether effects are planted or not: nobody is handed over before
-# the third turn, and who is with a person has nobody to leave.
-BY_CONSTRUCTION = {"late turn: 3", "support-handoff"}
+# the third turn.
+BY_CONSTRUCTION = {"late turn: 3"}
 
 
 @pytest.fixture(scope="module")
@@ -51,34 +56,69 @@ def test_the_planted_drop_off_is_found(planted: Store) -> None:
     assert drop_off(planted, SUPPORT).abandoned > 0
 
 
+def test_resolved_sessions_are_those_that_were_spared_the_planted_drop_off(planted: Store) -> None:
+    frame = common_in_resolved(planted, SUPPORT).frame
+    asked = frame.filter(pl.col("label") == f"Step {DROP_OFF.trace_name}").row(0, named=True)
+    assert asked["is_certain"]
+    assert asked["reading"] == "less often"
+    assert asked["high"] < 1
+    raised = frame.filter(pl.col("is_certain") & (pl.col("low") > 1))["label"].to_list()
+    # Who does not have to prove who they are stays: the steps of the other topics.
+    assert set(raised) <= {
+        f"{kind} {name}"
+        for step, tools in TOOLS.items()
+        if step != DROP_OFF.trace_name
+        for kind, name in (("Step", step), *(("Tool", tool) for tool, _ in tools))
+    } | {"Step support-confirm"}
+
+
 def test_the_answer_names_both(planted: Store) -> None:
     said = flow_report(planted, UTC, SUPPORT).sentence
     assert DROP_OFF.trace_name in said
     assert "after a failed tool" in said
 
 
-def false_findings(seed: int, traces: int) -> tuple[list[str], int]:
-    """What is called certain in traffic without effects, and how many things were looked at."""
+Looked = dict[str, list[tuple[str, bool]]]
+
+
+def looked_at(seed: int, traces: int) -> Looked:
+    """All that is compared in traffic without effects, by table, and whether it is called certain."""
     store = demo_store(seed, effects=False, traces=traces)
-    looked = [
-        *((row["key"], row["is_certain"]) for row in triggers(store, SUPPORT).frame.iter_rows(named=True)),
-        *((row["step"], row["is_certain"]) for row in steps(store, SUPPORT).frame.iter_rows(named=True)),
-    ]
+    made: Looked = {}
+    # Over one agent, and over all: what differs between agents is no finding about a step.
+    for name, filters in (("support", SUPPORT), ("all", ALL)):
+        for table, frame, key in (
+            ("triggers", triggers(store, filters).frame, "key"),
+            ("steps", steps(store, filters).frame, "step"),
+            ("resolved", common_in_resolved(store, filters).frame, "label"),
+        ):
+            made[f"{table} of {name}"] = list(frame.select(key, "is_certain").iter_rows())
     test = segments(store, SUPPORT, "environment").test
     assert test is None or test.p_value > 1e-4
-    return [name for name, is_certain in looked if is_certain and name not in BY_CONSTRUCTION], len(looked)
+    return made
+
+
+def false_findings(rows: list[tuple[str, bool]]) -> list[str]:
+    return [name for name, is_certain in rows if is_certain and name not in BY_CONSTRUCTION]
 
 
 def test_hardly_anything_is_found_where_nothing_is_hidden() -> None:
     """At most one in twenty comparisons, over five small worlds together: so much chance is what q <= 0.05 allows."""
-    results = [false_findings(seed, traces=1200) for seed in range(101, 106)]
-    assert sum(len(found) for found, _ in results) <= 0.05 * sum(looked for _, looked in results)
-    assert sum(bool(found) for found, _ in results) <= 1
+    worlds = [looked_at(seed, traces=1200) for seed in range(101, 106)]
+    rows = [row for world in worlds for table in world.values() for row in table]
+    assert len(false_findings(rows)) <= 0.05 * len(rows)
+    for table in worlds[0]:
+        assert sum(bool(false_findings(world[table])) for world in worlds) <= 1, table
 
 
 @pytest.mark.long
-def test_false_findings_stay_rare() -> None:
-    results = {seed: false_findings(seed, traces=4000) for seed in range(101, 151)}
-    loud = {seed: found for seed, (found, _) in results.items() if found}
-    print(f"false findings in {len(loud)} of 50 quiet seeds, {sum(n for _, n in results.values())} looked at: {loud}")  # noqa: T201 - the figure
-    assert len(loud) <= 0.05 * 50
+def test_false_findings_stay_rare(record_property: Callable[[str, object], None]) -> None:
+    """In 50 worlds hardly one in twenty has a false finding; the figures go into the report of the run."""
+    worlds = {seed: looked_at(seed, traces=4000) for seed in range(101, 151)}
+    loud = {
+        table: {seed: found for seed, world in worlds.items() if (found := false_findings(world[table]))}
+        for table in worlds[101]
+    }
+    looked = {table: sum(len(world[table]) for world in worlds.values()) for table in loud}
+    record_property("false findings", f"{loud} of {looked}")
+    assert {table: found for table, found in loud.items() if len(found) > 0.05 * len(worlds)} == {}
