@@ -46,36 +46,40 @@ with st.container(horizontal=True, vertical_alignment="center", gap="small"):
     for direction, label in (("previous", "Earlier session"), ("next", "Later session")):
         if direction in around:
             project_id, neighbour = around[direction]
-            stay_link(label, key=f"go_{direction}", session=neighbour, project=project_id, turn_page="")
-
-ui.answer(conversation.summary(session))
-ui.kpi_row(
-    [
-        ui.Card("Turns", count(session.turns), why="Traces of the session"),
-        ui.Card("Duration", duration_ms(session.duration_ms), why="From the first start to the last end"),
-        ui.Card("Response time", duration_ms(session.avg_response_ms), why="Mean latency of its traces"),
-        ui.Card("Cost", money(session.cost_usd), why="Sum over its traces; unpriced calls are not in it"),
-        ui.Card("Tokens", tokens(session.total_tokens), why="Input and output"),
-        ui.Card(
-            "Satisfaction",
-            conversation.written_score(session.satisfaction_mean),
-            why="Mean of each trace's last user_satisfaction; missing when nobody scored",
-        ),
-    ]
-)
-st.caption(ui.plain(conversation.facts(session), longest=600))
+            stay_link(label, key=f"go_{direction}", session=neighbour, project=project_id, turn_page="", turn="")
 
 turns = ui.cached(page, conversation.turns, session.project_id, session.session_id)
 given = ui.cached(page, conversation.scores, session.project_id, session.session_id)
-clocked = conversation.clocked(turns.frame, page.timezone)
-left, right = ui.side_by_side()
-with left:
-    ui.show_chart(
-        timeline(clocked, written=duration_ms, zone=page.timezone.key),
-        alt=f"When each of the {session.turns} turns ran, and the gaps between them",
+opened = conversation.opened_at(turns.frame, st.query_params.get("turn"))
+
+ui.answer(conversation.summary(session))
+if not opened:
+    ui.kpi_row(
+        [
+            ui.Card("Turns", count(session.turns), why="Traces of the session"),
+            ui.Card("Duration", duration_ms(session.duration_ms), why="From the first start to the last end"),
+            ui.Card("Response time", duration_ms(session.avg_response_ms), why="Mean latency of its traces"),
+            ui.Card("Cost", money(session.cost_usd), why="Sum over its traces; unpriced calls are not in it"),
+            ui.Card("Tokens", tokens(session.total_tokens), why="Input and output"),
+            ui.Card(
+                "Satisfaction",
+                conversation.written_score(session.satisfaction_mean),
+                why="Mean of each trace's last user_satisfaction; missing when nobody scored",
+            ),
+        ]
     )
-with right:
-    ui.show_chart(response_times(clocked, written=duration_ms), alt="Response time of each turn")
+st.caption(ui.plain(conversation.facts(session), longest=600))
+
+if not opened:
+    clocked = conversation.clocked(turns.frame, page.timezone)
+    left, right = ui.side_by_side()
+    with left:
+        ui.show_chart(
+            timeline(clocked, written=duration_ms, zone=page.timezone.key),
+            alt=f"When each of the {session.turns} turns ran, and the gaps between them",
+        )
+    with right:
+        ui.show_chart(response_times(clocked, written=duration_ms), alt="Response time of each turn")
 
 ui.section("Transcript", "Shown as plain text, as recorded; media are listed and not loaded.")
 matches = ui.cached(page, conversation.turns_that_say, page.filters, session)
@@ -83,18 +87,22 @@ if matches:
     ui.note(conversation.matches_sentence(page.filters, matches))
 page_count = conversation.pages_of(turns.frame.height)
 number = number_in_address("turn_page", page_count)
-if page_count > 1:
+if opened:
+    stay_link("Show the whole conversation, with its figures", key="whole", turn="")
+elif page_count > 1:
     jump_to(conversation.worth_a_look(turns.frame, matches), turns.frame.height)
     turn_pages("turn_page", number, page_count)
-trace_ids, before = conversation.page_of(turns.frame["trace_id"].to_list(), number)
+trace_ids, before = conversation.shown_turns(turns.frame["trace_id"].to_list(), number, opened)
 said = ui.cached(page, conversation.transcript, session.project_id, tuple(trace_ids), before=before)
 for text in said:
+    row = conversation.turn_of(turns.frame, text.trace_id)
     show_turn(
         page,
         session.project_id,
-        conversation.turn_of(turns.frame, text.trace_id),
+        row,
         text,
         conversation.scores_of(given.frame, text.trace_id),
+        is_looked_for=row["turn_index"] == opened,
     )
 own_scores = conversation.scores_of(given.frame, None)
 if own_scores:

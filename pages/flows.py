@@ -38,13 +38,16 @@ if trigger:
     behind = ui.cached(
         page, triggers.sessions_behind, page.timezone, page.filters, trigger["trigger"], trigger["value"]
     )
-    ui.section("Escalated sessions in which it came first", "Newest first; a row opens the conversation.")
+    ui.section("Escalated sessions in which it came first", "Newest first; a row opens the conversation at this turn.")
     session_evidence(behind, key="trigger_sessions", alt="Escalated sessions in which it had happened before")
     ui.how_computed({"Triggers": before.answer, "Sessions": behind}, notes=flows.NOTES)
     st.stop()
 
 left, left_at = asked_left(), asked_steps()
 ui.answer(flows.summary(head.totals.total, left, left_at, before))
+strong = triggers.strongest(before)
+if strong:
+    stay_link(triggers.evidence_words(strong), key="strongest", trigger=strong["key"])
 ui.kpi_row(ui.metric_cards(page, head.totals, head.course, flows.CARDS))
 
 with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -192,6 +192,26 @@ def page_of(trace_ids: Sequence[str], number: int) -> tuple[list[str], str | Non
     return list(trace_ids[first : first + TURNS_PER_PAGE]), trace_ids[first - 1] if first else None
 
 
+def opened_at(turns_frame: pl.DataFrame, text: str | None) -> int | None:
+    """The turn that the address asks for, by its ``turn_index``; ``None`` when it asks for none that there is."""
+    number = int(text) if text and text.isdecimal() and len(text) < 10 else 0  # noqa: PLR2004 - no session has so many
+    return number if 1 <= number <= turns_frame.height else None
+
+
+def from_turn(trace_ids: Sequence[str], turn: int) -> tuple[list[str], str | None]:
+    """The turn before this one (from 1), this one and what follows on one page, and the turn before the first of them.
+
+    What led to a turn stands in the one before it.
+    """
+    first = max(0, turn - 2)
+    return list(trace_ids[first : first + TURNS_PER_PAGE]), trace_ids[first - 1] if first else None
+
+
+def shown_turns(trace_ids: Sequence[str], number: int, opened: int | None) -> tuple[list[str], str | None]:
+    """``from_turn`` where a turn is asked for, else ``page_of``."""
+    return page_of(trace_ids, number) if opened is None else from_turn(trace_ids, opened)
+
+
 def pages_of(turn_count: int) -> int:
     """How many pages the transcript has, at least one."""
     return max(1, -(-turn_count // TURNS_PER_PAGE))

@@ -205,6 +205,11 @@ def trigger_words(row: Mapping[str, Any]) -> str:
     return f"{times} after {_WORDS[row['trigger']][1]} {row['value']}".rstrip()
 
 
+def evidence_words(row: Mapping[str, Any]) -> str:
+    """What a link to the sessions behind a trigger says."""
+    return f"Show the {count(row['hit'])} escalated sessions behind it: {row['label'].lower()}"
+
+
 def trigger_summary(found: Triggers, row: Mapping[str, Any]) -> str:
     """One trigger in a sentence, with how sure it is."""
     text = f"{row['label']}: {count(row['hit'])} of {count(found.escalated)} escalated sessions had it before"

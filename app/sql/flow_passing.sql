@@ -18,7 +18,7 @@ named as (
     where length >= $place
 )
 
-select project_id, session_id
+select project_id, session_id, null::integer as turn
 from named
 where
     case when $step is null then not list_contains($not_steps::varchar[], step) else step = $step end

@@ -23,15 +23,22 @@ COLUMNS = {
     "session_id": Column("Session id"),
 }
 
+TURN = Column("At turn", "count", help="In which it happened; the conversation opens there")
+
 
 def session_evidence(answer: Answer, *, key: str, alt: str) -> None:
-    """The sessions of ``flow_sessions.sql``, newest first; ``rows_read`` of the answer is how many there are in all."""
+    """The sessions of ``flow_sessions.sql``, newest first; a row opens the conversation at its turn.
+
+    ``rows_read`` of the answer is how many there are in all.
+    """
+    has_turns = answer.frame["turn"].null_count() < answer.frame.height
+    columns = {"start_time": COLUMNS["start_time"], "turn": TURN, **COLUMNS} if has_turns else COLUMNS
     table(
         answer.frame,
-        columns=COLUMNS,
+        columns=columns,
         key=key,
         alt=alt,
         total=answer.rows_read,
-        link=OpenPage("conversation", {"session": "session_id", "project": "project_id"}),
+        link=OpenPage("conversation", {"session": "session_id", "project": "project_id", "turn": "turn"}),
         download_name=key,
     )

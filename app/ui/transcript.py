@@ -35,7 +35,13 @@ STEP_COLUMNS = {
 
 
 def show_turn(
-    page: Page, project_id: str, row: Mapping[str, Any], said: TurnText, scores: Sequence[Mapping[str, Any]]
+    page: Page,
+    project_id: str,
+    row: Mapping[str, Any],
+    said: TurnText,
+    scores: Sequence[Mapping[str, Any]],
+    *,
+    is_looked_for: bool = False,
 ) -> None:
     """Draw one turn.
 
@@ -45,9 +51,10 @@ def show_turn(
         row: the turn's row of ``conversation.turns``.
         said: its texts.
         scores: its rows of ``conversation.scores``.
+        is_looked_for: whether it is the turn that was asked for: it says so, and its tools are open.
     """
     trace_id = row["trace_id"]
-    _heading(page, row)
+    _heading(page, row, is_looked_for=is_looked_for)
     if said.is_continuation:
         st.caption("Goes on with the message above.")
     elif said.user is not None:
@@ -60,7 +67,7 @@ def show_turn(
     if row["first_error_group_id"]:
         page_link("errors", "Why it broke", group=row["first_error_group_id"])
     if row["tool_call_count"]:
-        _tools(page, project_id, trace_id, row["tool_call_count"])
+        _tools(page, project_id, trace_id, row["tool_call_count"], is_open=is_looked_for)
     _steps(page, project_id, trace_id, row["observation_count"])
 
 
@@ -102,8 +109,9 @@ def _jump() -> None:
         st.query_params["turn_page"] = str(page_with(place))
 
 
-def _heading(page: Page, row: Mapping[str, Any]) -> None:
-    facts = [f"**Turn {row['turn_index']}**", plain(when(row["start_time"], page.timezone)), plain(row["name"] or "—")]
+def _heading(page: Page, row: Mapping[str, Any], *, is_looked_for: bool) -> None:
+    title = f":blue-badge[**Turn {row['turn_index']}**]" if is_looked_for else f"**Turn {row['turn_index']}**"
+    facts = [title, plain(when(row["start_time"], page.timezone)), plain(row["name"] or "—")]
     facts += [plain(duration_ms(row["latency_ms"])), plain(money(row["cost_usd"]))]
     if row["total_tokens"]:
         facts.append(plain(f"{tokens(row['total_tokens'])} tokens"))
@@ -138,9 +146,15 @@ def _media(page: Page, project_id: str, trace_id: str) -> None:
         show_media(text, key=f"turn_{trace_id}_{place}")
 
 
-def _tools(page: Page, project_id: str, trace_id: str, count: int) -> None:
-    label = f"{count:,} tool {'call' if count == 1 else 'calls'}"
-    box = st.expander(label, key=f"tools_{trace_id}", on_change="rerun", icon=":material/build:", type="compact")
+def _tools(page: Page, project_id: str, trace_id: str, count: int, *, is_open: bool) -> None:
+    box = st.expander(
+        f"{count:,} tool {'call' if count == 1 else 'calls'}",
+        key=f"tools_{trace_id}",
+        expanded=is_open,
+        on_change="rerun",
+        icon=":material/build:",
+        type="compact",
+    )
     if not box.open:
         return
     with box:

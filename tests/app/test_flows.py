@@ -174,7 +174,9 @@ def test_survival_and_steps_by_hand(store: Store) -> None:
     assert (b["turns"], b["abandoned"], b["hazard"]) == (80, 20, 0.25)
     a = steps.filter(pl.col("step") == "a").row(0, named=True)
     assert a["turns"] == 120  # repeats count each time
-    assert drop_off.left_at(store, UTC, ALL, "b").rows_read == 20
+    gone = drop_off.left_at(store, UTC, ALL, "b")
+    assert gone.rows_read == 20
+    assert set(gone.frame["turn"]) == {2}
 
 
 def test_groups_are_tested_only_where_they_are_apart(make_store: Callable[..., Store]) -> None:
@@ -201,6 +203,7 @@ def test_a_trigger_is_compared_at_the_same_turn(store: Store) -> None:
     assert triggers.strongest(found) == row
     behind = triggers.sessions_behind(store, UTC, ALL, "failed tool", "")
     assert behind.rows_read == 12
+    assert set(behind.frame["turn"]) == {2}
     assert set(behind.frame["outcome"]) == {"escalated"}
 
 
@@ -257,6 +260,23 @@ def test_few_escalations_are_said_to_be_few_and_stand_last(make_store: Callable[
     assert row["reading"] == "too few to tell (4)"
     certain = frame["is_few"].to_list()
     assert certain == sorted(certain)
+
+
+def test_evidence_names_the_turn_of_each_kind(make_store: Callable[..., Store]) -> None:
+    """A repeat is at the second of two steps alike, a slow and an unanswered turn at itself, a late turn at the end."""
+    world = Little()
+    world.add("a b b b h", "escalated", 12, handoff=5, slow=2, failed_turn=3)
+    world.add("a b c", "resolved", 300)
+    store = world.store(make_store)
+    wanted = {
+        ("repeated step", ""): 3,
+        ("slow turn", ""): 2,
+        ("unanswered turn", ""): 3,
+        ("late turn", "3"): 5,
+    }
+    for (trigger, value), turn in wanted.items():
+        behind = triggers.sessions_behind(store, UTC, ALL, trigger, value)
+        assert (behind.rows_read, set(behind.frame["turn"])) == (12, {turn}), trigger
 
 
 def test_a_topic_is_compared_over_whole_sessions(make_store: Callable[..., Store]) -> None:

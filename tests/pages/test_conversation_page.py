@@ -92,6 +92,20 @@ def test_500_turns_come_in_pages_and_2_megabytes_on_request(open_page: OpenPage,
     assert "2,000,000" in app.toggle[0].label
 
 
+def test_it_opens_at_the_turn_that_an_address_names(open_page: OpenPage, long_home: Path) -> None:
+    app = open_page("conversation", long_home, session="long", since="30d", turn="300")
+    assert not app.metric
+    said = [message.text[0].value for message in app.chat_message]
+    assert said[0] == "turn 298"  # counted from 0: the turn before
+    badges = [caption.value for caption in app.caption if "blue-badge" in caption.value]
+    assert [badge.split("]")[0] for badge in badges] == [":blue-badge[**Turn 300**"]
+    app.button(key="whole").click().run()
+    assert app.metric
+    assert app.chat_message[0].text[0].value == "turn 0"
+    for nowhere in ("0", "501", "x"):
+        assert open_page("conversation", long_home, session="long", since="30d", turn=nowhere).metric
+
+
 def test_no_sessions_and_no_warehouse(open_page: OpenPage, empty_home: Path, tmp_path: Path) -> None:
     assert "session" in open_page("conversation", empty_home).info[0].value
     app = open_page("conversation", tmp_path)
