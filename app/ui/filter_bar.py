@@ -11,6 +11,7 @@ import streamlit as st
 
 from app.analysis.options import OPTION_LIMIT, top_values
 from app.cache import ask
+from app.metrics.condition_words import condition_words
 from app.metrics.filters import NONE, Filters, condition_text, parse_condition, parse_conditions
 from app.metrics.timezones import to_local
 from app.metrics.windows import ALL, SPAN, Window, parse_window
@@ -240,14 +241,18 @@ def chips(view: View) -> None:
                 icon_position="right",
                 on_click=_remove,
                 args=(text,),
-                help="Remove this filter",
+                help=f"Remove this filter: {_as_written(text)}",
             )
         if len(view.where) > 1:
             st.button("Clear all", key="chip_clear", type="tertiary", on_click=clear_conditions)
 
 
 def _chip_label(text: str) -> str:
-    return plain(text, longest=60)
+    return plain(condition_words(text), longest=60)
+
+
+def _as_written(text: str) -> str:
+    return plain(text, longest=120)
 
 
 def _remove(text: str) -> None:

@@ -66,6 +66,7 @@ def test_ranges_show_what_the_address_holds(open_page: OpenPage, traffic_home: P
     app.session_state["figures"] = True
     app.run()
     assert app.number_input(key="range_session.duration_ms_min").value == 1
+    assert app.button(key="chip_0").label == "Session duration longer than 1 m"
     assert app.number_input(key="range_session.duration_ms_max").value is None
 
 
