@@ -198,16 +198,20 @@ def trigger_words(row: Mapping[str, Any]) -> str:
     times = (
         "only seen" if row["ratio"] is None or row["ratio"] == float("inf") else f"{row['ratio']:.1f} times as likely"
     )
+    return f"{times} {_when(row)}"
+
+
+def _when(row: Mapping[str, Any]) -> str:
     if row["trigger"] == "late turn":
-        return f"{times} from turn {row['value']} on"
+        return f"from turn {row['value']} on"
     if row["trigger"] == "topic":
-        return f"{times} with the topic {row['value']}"
-    return f"{times} after {_WORDS[row['trigger']][1]} {row['value']}".rstrip()
+        return f"with the topic {row['value']}"
+    return f"after {_WORDS[row['trigger']][1]} {row['value']}".rstrip()
 
 
 def evidence_words(row: Mapping[str, Any]) -> str:
     """What a link to the sessions behind a trigger says."""
-    return f"Show the {count(row['hit'])} escalated sessions behind it: {row['label'].lower()}"
+    return f"Show the {count(row['hit'])} sessions that were escalated {_when(row)}"
 
 
 def trigger_summary(found: Triggers, row: Mapping[str, Any]) -> str:

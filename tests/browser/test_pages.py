@@ -232,3 +232,23 @@ def test_from_the_errors_to_the_broken_span_in_three_clicks(browser: Browser, ad
     assert page.get_by_text("Broke here", exact=False).count() > 0
     assert problems(page) == []
     page.close()
+
+
+def test_from_escalations_to_the_turn_that_shows_why_in_four_clicks(browser: Browser, address: str) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 3200})
+    page.goto(f"{address}/?since=all")
+    settle(page)
+    page.get_by_role("link", name="Flows", exact=True).first.click()
+    page.wait_for_url("**/flows?**", timeout=30_000)
+    settle(page)
+    page.get_by_role("radio", name="Escalation triggers").click()
+    select_first_row(page, "triggers_table")
+    page.wait_for_url("**/flows?**trigger=**", timeout=30_000)
+    settle(page)
+    select_first_row(page, "trigger_sessions")
+    page.wait_for_url("**/conversation?**turn=**", timeout=30_000)
+    settle(page)
+    page.get_by_text("Show the whole conversation", exact=False).wait_for(timeout=30_000)
+    assert page.get_by_text("Escalated to a human", exact=False).count() > 0
+    assert problems(page) == []
+    page.close()

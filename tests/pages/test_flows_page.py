@@ -103,7 +103,7 @@ def test_every_part_leads_to_its_sessions(
 def test_the_answer_leads_to_the_sessions_and_their_turn(open_page: OpenPage, flow_home: Path) -> None:
     app = open_page("flows", flow_home, since="30d")
     link = app.button(key="strongest")
-    assert link.label == "Show the 12 escalated sessions behind it: failed tool"
+    assert link.label == "Show the 12 sessions that were escalated after a failed tool"
     link.click().run()
     listed = next(frame.value for frame in app.dataframe if "session_id" in frame.value.columns)
     assert listed["turn"].tolist() == [2] * 12
