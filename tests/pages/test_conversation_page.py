@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +64,6 @@ def test_an_unknown_id_names_the_nearest(open_page: OpenPage, traffic_home: Path
 
 @pytest.fixture
 def long_home(tmp_path: Path, observed: Callable[..., dict[str, Any]], publish: Callable[..., Path]) -> Path:
-    from datetime import datetime  # noqa: PLC0415 - next to its only use
-
     end = datetime(2026, 11, 23)
     words = "x" * 2_000_000
     rows = [
@@ -118,3 +116,50 @@ def test_hostile_text_stays_text(
     app = open_page("conversation", hostile_home, session=hostile, since="30d")
     assert app.chat_message[0].text[0].value == hostile
     assert_harmless(app)
+
+
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+@pytest.fixture
+def pictured_home(tmp_path: Path, observed: Callable[..., dict[str, Any]], publish: Callable[..., Path]) -> Path:
+    start = datetime(2026, 11, 22)
+    content = [
+        {"type": "text", "text": "What is this?"},
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}},
+        {"type": "image_url", "image_url": {"url": "https://pictures.example/cat.png"}},
+    ]
+    root = observed("t-1", "o-1", start, session_id="s", input=json.dumps([{"role": "user", "content": content}]))
+    call = {"parent_observation_id": "o-1", "is_root_observation": False, "type": "TOOL", "session_id": "s"}
+    tools = [
+        observed("t-1", "o-2", start, **call, name="look_up", input='{"order": 7}', output='{"state": "sent"}'),
+        observed("t-1", "o-3", start + timedelta(seconds=1), **call, name="refund", level="ERROR",
+                 status_message="card declined"),
+    ]  # fmt: skip
+    return publish(tmp_path, [{**root, "output": "A cat."}, *tools])
+
+
+def test_media_are_shown_after_a_click_and_addresses_never(open_page: OpenPage, pictured_home: Path) -> None:
+    app = open_page("conversation", pictured_home, session="s", since="30d")
+    assert not app.get("image")
+    app.toggle(key="media_t-1").set_value(True).run()
+    assert not app.get("image")
+    [shown] = [toggle for toggle in app.toggle if toggle.label == "Show this image"]
+    shown.set_value(True).run()
+    assert not app.exception
+    assert len(app.get("image")) == 1
+    assert any("pictures.example" in block.value for block in app.code)
+
+
+def test_tool_calls_open_with_what_went_in_and_came_out(open_page: OpenPage, pictured_home: Path) -> None:
+    app = open_page("conversation", pictured_home, session="s", since="30d")
+    assert not any('"order"' in block.value for block in app.code)
+    app.session_state["tools_t-1"] = True
+    app.run()
+    shown = [block.value for block in app.code]
+    assert shown.index('{"state": "sent"}') == shown.index('{"order": 7}') + 1
+    said = " ".join(caption.value for caption in app.caption).replace("\\", "")
+    assert "card declined" in said
+    assert "Given: nothing was recorded" in said
+    opened = open_page("conversation", pictured_home, session="s", since="30d", turn="1")
+    assert any('"order"' in block.value for block in opened.code)
