@@ -70,7 +70,7 @@ if not opened:
     )
 st.caption(ui.plain(conversation.facts(session), longest=600))
 
-if not opened:
+if not opened and conversation.has_course(session):
     clocked = conversation.clocked(turns.frame, page.timezone)
     left, right = ui.side_by_side()
     with left:

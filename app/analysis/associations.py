@@ -148,10 +148,10 @@ def ranked(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def shown_rows(frame: pl.DataFrame) -> pl.DataFrame:
-    """For a table: no number where the ratio has no upper bound."""
+    """For a table: no number where the ratio has no upper bound, and no interval where there is no ratio."""
     return frame.with_columns(
         pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name) for name in ("ratio", "high")
-    )
+    ).with_columns(pl.when(frame["ratio"].is_not_null()).then(pl.col("low")).alias("low"))
 
 
 def records(frame: pl.DataFrame) -> list[dict[str, Any]]:

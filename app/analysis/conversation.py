@@ -192,6 +192,11 @@ def page_of(trace_ids: Sequence[str], number: int) -> tuple[list[str], str | Non
     return list(trace_ids[first : first + TURNS_PER_PAGE]), trace_ids[first - 1] if first else None
 
 
+def has_course(session: Session) -> bool:
+    """Whether there is a course over turns to draw."""
+    return session.turns > 1
+
+
 def opened_at(turns_frame: pl.DataFrame, text: str | None) -> int | None:
     """The turn that the address asks for, by its ``turn_index``; ``None`` when it asks for none that there is."""
     number = int(text) if text and text.isdecimal() and len(text) < 10 else 0  # noqa: PLR2004 - no session has so many

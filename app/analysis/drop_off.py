@@ -28,7 +28,7 @@ from app.store import Store
 
 STEPS_EXPLANATION = (
     "Chance that a user leaves at a turn with this step, against all other turns of sessions that began with the same "
-    "step."
+    "step; where no session goes on to another step, against all other turns."
 )
 GROUPS = 4
 STEPS_SHOWN = 50
@@ -140,11 +140,13 @@ def steps(store: Store, filters: Filters) -> Answer:
     turns) with hazard_low and hazard_high (Wilson), share (of all abandoned sessions), and those of
     ``associations.SCHEMA``: the hazard against that of all other turns of sessions that began with the same step
     (Mantel-Haenszel over first steps; with one of them Katz and Fisher), because users of one agent may leave where
-    those of another never do. A turn is the unit: each is a chance to leave that comes after the ones before, so turns
+    those of another never do. Where no session goes on to another step there is nothing within to compare, so all turns
+    are compared. A turn is the unit: each is a chance to leave that comes after the ones before, so turns
     of one session need no allowance for being alike.
     """
     answer = run_over(store, filters, "session", "flow_steps")
-    counts = answer.frame.with_columns(
+    has_ways = answer.frame.select(pl.col("step").n_unique().over("entry") > 1).to_series().any()
+    counts = answer.frame.with_columns(pl.col("entry") if has_ways else pl.lit("").alias("entry")).with_columns(
         pl.col("abandoned", "turns").sum().over("entry").name.prefix("entry_"),
     )
     frame = (

@@ -366,6 +366,18 @@ def test_what_the_leaving_cut_short_is_no_finding(make_store: Callable[..., Stor
     assert crm["ratio"] is None
 
 
+def test_single_turns_of_several_kinds_are_compared_with_each_other(make_store: Callable[..., Store]) -> None:
+    """No session has a second step, so there is nothing else to hold a kind against."""
+    world = Little()
+    world.add("ask", "abandoned", 40)
+    world.add("ask", "unknown", 60)
+    world.add("translate", "abandoned", 5)
+    world.add("translate", "unknown", 95)
+    found = drop_off.steps(world.store(make_store), ALL)
+    ask = found.frame.row(0, named=True)
+    assert (ask["step"], ask["ratio"], ask["is_certain"]) == ("ask", pytest.approx(8.0), True)
+
+
 def test_nothing_is_compared_where_nobody_left(make_store: Callable[..., Store]) -> None:
     world = Little()
     world.add("a b", "resolved", 40)
@@ -389,6 +401,8 @@ def test_steps_are_compared_within_one_kind_of_conversation(make_store: Callable
     assert not frame["is_certain"].any()
     job = frame.filter(pl.col("step") == "job").row(0, named=True)
     assert (job["other_rate"], job["reading"]) == (None, "nothing to compare with")
+    shown = drop_off.step_rows(drop_off.steps(world.store(make_store), ALL)).filter(pl.col("step") == "job")
+    assert shown.select("ratio", "low", "high").row(0) == (None, None, None)
     assert frame.filter(pl.col("step") == "b")["ratio"].to_list() == [pytest.approx(1.0)]
 
 

@@ -154,6 +154,11 @@ def test_a_site_of_single_turns_gets_sentences(
     for part in ("Where users leave", "What resolved sessions share", "Hand-off", "Escalation triggers", "Topics"):
         app.segmented_control(key="part").set_value(part).run()
         assert not app.exception, part
+        if part == "What resolved sessions share":
+            assert "No session was resolved" in empties(app)
+    app = open_page("conversation", tmp_path / "single", session="s-0", since="30d")
+    assert not app.get("vega_lite_chart")  # one turn has no course
+    assert app.chat_message
 
 
 def test_no_traffic_and_hostile_text(
