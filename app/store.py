@@ -14,6 +14,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
+from app.shared import Shared
 from etl.errors import WarehouseError, WarehouseMissing
 from etl.settings import Definitions, Settings
 
@@ -36,6 +37,10 @@ class Extent:
 
     first: datetime
     last: datetime
+
+
+def _table(connection: duckdb.DuckDBPyConnection, text: str, params: Mapping[str, Any]) -> pa.Table:
+    return connection.execute(text, dict(params)).to_arrow_table()
 
 
 class Batches:
@@ -68,6 +73,7 @@ class Store:
         run_id: the sync run that published it.
         is_demo: whether the data is generated.
         definitions: the settings that the numbers depend on.
+        shared: the rows of the relations that statements have in common.
     """
 
     def __init__(
@@ -76,6 +82,7 @@ class Store:
         self._connection = connection
         self.snapshot = snapshot
         self.definitions = definitions or Definitions()
+        self.shared = Shared(_table)
         row = connection.cursor().execute("select as_of, run_id, is_demo from meta.as_of").fetchone()
         if row is None:
             raise WarehouseMissing("The warehouse holds no finished run yet", hint=_HINT)
@@ -137,7 +144,7 @@ class Store:
         cursor = self._connection.cursor()
         try:
             with self._explained():
-                table = cursor.execute(text, dict(params or {})).to_arrow_table()
+                table = _table(cursor, *self.shared.put_into(cursor, text, params or {}))
         finally:
             cursor.close()
         return cast("pl.DataFrame", pl.from_arrow(table))
@@ -157,7 +164,8 @@ class Store:
         cursor = self._connection.cursor()
         try:
             with self._explained():
-                source = cursor.sql(text, params=dict(params or {})).to_arrow_reader(rows)
+                whole, values = self.shared.put_into(cursor, text, params or {})
+                source = cursor.sql(whole, params=values).to_arrow_reader(rows)
             yield Batches(self, source)
         finally:
             cursor.close()

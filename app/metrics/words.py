@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from app.metrics.dimensions import WORDS, Grain, sql_file
 from app.metrics.filters import Condition
+from app.shared import read_once
 
 __all__ = ["LATEST_SCORE", "WORDS", "found_in", "pattern_of"]
 
@@ -56,7 +57,7 @@ def found_in(condition: Condition, grain: Grain, start: datetime, bind: Callable
 
 
 def _found(text: str, grain: Grain, since: str, bind: Callable[[str | datetime], str]) -> str:
-    said = f"({sql_file('said').format(start=since, pattern=bind(pattern_of(text)))})"
+    said = read_once(sql_file("said").format(start=since, pattern=bind(pattern_of(text))))
     if grain in ("trace", "observation"):
         return f"exists (select 1 from {said} w where w.project_id = u.project_id and w.trace_id = u.trace_id)"  # noqa: S608 - texts are constants of the registry
     traces = f"marts.traces t semi join {said} w using (project_id, trace_id)"

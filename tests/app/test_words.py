@@ -6,8 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
+from app.metrics.compile import compile_query
 from app.metrics.filters import Filters, parse_conditions
 from app.metrics.query import Query, run
 from app.metrics.registry import find_dimension
@@ -87,6 +90,19 @@ def test_several_texts_are_any_of_them_and_other_conditions_all(store: Store) ->
 def test_every_grain_can_be_searched(store: Store, metric: str, number: int) -> None:
     total = run(store, UTC, Query((metric,), Filters(WEEK, parse_conditions(["text~reembolso"])))).total
     assert total[metric] == number
+
+
+@pytest.mark.parametrize("text", ["reembolso", "NÃO recebi", "50%_.*", "%", "_", "h_llo", "estorno", "feito"])
+@pytest.mark.parametrize("more", [(), ("session.turns>=1",), ("session_id=s-bare", "text~hello")])
+def test_statements_say_the_same_alone_as_with_what_others_read(store: Store, text: str, more: tuple[str, ...]) -> None:
+    """What is shown as a number's statement holds the whole search, which the page's statements do once for all."""
+    conditions = parse_conditions([f"text~{json.dumps(text)}", *more])
+    metrics = ("sessions", "traces", "observations", "scores", "satisfaction_avg")
+    for by in ((), ("session_id",)):
+        query = Query(metrics, Filters(WEEK, conditions), by=by, compare=True)
+        compiled = compile_query(store, UTC, query)
+        alone = store._connection.cursor().execute(compiled.sql, compiled.parameters).to_arrow_table()
+        assert_frame_equal(store.sql(compiled.sql, compiled.parameters), pl.DataFrame(alone))
 
 
 @pytest.mark.parametrize("condition", ["text=refund", "text!=refund", "text>3", "text=", "text~", "text~ "])

@@ -26,8 +26,9 @@ ALLOWED = {
     "pages/": ("app",),
     "app/stats/": ("app.stats", "etl.errors"),
     "app/format.py": (),
-    "app/store.py": READ_SIDE,
-    "app/metrics/": ("app.metrics", "app.stats", "app.store", "app.format", *READ_SIDE),
+    "app/shared.py": (),
+    "app/store.py": ("app.shared", *READ_SIDE),
+    "app/metrics/": ("app.metrics", "app.stats", "app.store", "app.shared", "app.format", *READ_SIDE),
     "app/analysis/": ("app.analysis", "app.metrics", "app.stats", "app.store", "app.format", "app.sql", *READ_SIDE),
     "app/alerts/": (
         *("app.alerts", "app.metrics", "app.analysis", "app.stats", "app.store", "app.format", "app.sql"),
