@@ -55,14 +55,18 @@ class Selection:
         """The units ``u`` with all columns of their mart and the further ones that are given."""
         mart = MARTS[self.grain]
         tests = [mart.rows.format(row="u")] if mart.rows != "true" else []
-        tests += self._times(f"u.{mart.time}", parameters)
-        if self.project_id is not None:
-            tests.append(f"u.project_id = {parameters.bind(self.project_id)}")
+        tests += self._bounds("u", parameters)
         if not any(condition.dimension == "environment" for condition in self.conditions):
             # The server's own evaluations are no traffic, unless somebody asks for environments.
             tests.append("(u.environment is null or not starts_with(u.environment, 'langfuse-'))")
         tests += [self._test(condition, parameters) for condition in merged(self.conditions)]
         return f"select {', '.join(['u.*', *columns])} from {mart.relation} u where {' and '.join(tests)}"  # noqa: S608 - texts are constants of the registry
+
+    def _bounds(self, row: str, parameters: Parameters) -> list[str]:
+        tests = self._times(f"{row}.{MARTS[self.grain].time}", parameters)
+        if self.project_id is not None:
+            tests.append(f"{row}.project_id = {parameters.bind(self.project_id)}")
+        return tests
 
     def _times(self, time: str, parameters: Parameters) -> list[str]:
         def within(start: datetime, end: datetime) -> list[str]:
@@ -78,9 +82,12 @@ class Selection:
 
     def _test(self, condition: Condition, parameters: Parameters) -> str:
         if condition.dimension == WORDS:
-            start = min(self.window.start, (self.before or self.window).start)
+            # The statements of a page then have one search in common, whether they compare periods or not.
+            start = min(each.start for each in (self.window, self.window.previous(), self.before or self.window))
             return found_in(condition, self.grain, start, parameters.bind)
-        return condition_sql(condition, self.grain, parameters)
+        # Scores of the same time: joining all there ever were to what they judge took most of a page.
+        bounds = self._bounds("s", parameters) if self.grain == "score" else ()
+        return condition_sql(condition, self.grain, parameters, bounds)
 
 
 def expression(dimension: Dimension, grain: Grain, row: str, parameters: Parameters) -> tuple[str, bool]:
@@ -91,8 +98,15 @@ def expression(dimension: Dimension, grain: Grain, row: str, parameters: Paramet
     return template.format(*bound, row=row), is_list
 
 
-def condition_sql(condition: Condition, grain: Grain, parameters: Parameters) -> str:
-    """The condition over the unit ``u``; a unit passes when one of its rows of the dimension's mart does."""
+def condition_sql(condition: Condition, grain: Grain, parameters: Parameters, bounds: Sequence[str] = ()) -> str:
+    """The condition over the unit ``u``; a unit passes when one of its rows of the dimension's mart does.
+
+    Args:
+        condition: on a dimension that has values.
+        grain: what a unit is.
+        parameters: where values go.
+        bounds: where units are scores: what holds for each of them as ``s``, so that no others are looked at.
+    """
     dimension = find_dimension(condition.dimension)
     mart = dimension.mart_for(grain)
     row = "u" if mart == grain else "c"
@@ -102,21 +116,24 @@ def condition_sql(condition: Condition, grain: Grain, parameters: Parameters) ->
     parts = []
     if given:
         test = _list_test if is_list else _test
-        parts.append(_within(grain, mart, test(dimension, condition.operator, given, value, parameters)))
+        parts.append(_within(grain, mart, test(dimension, condition.operator, given, value, parameters), bounds))
     if len(given) < len(condition.values):
         # A unit without any value: for related rows that is the absence of a row that has one.
-        parts.append(is_missing if mart == grain else f"not {_within(grain, mart, f'({is_missing}) is not true')}")
+        parts.append(
+            is_missing if mart == grain else f"not {_within(grain, mart, f'({is_missing}) is not true', bounds)}"
+        )
     together = f"({' or '.join(parts)})"
     return f"{together} is not true" if condition.operator == "!=" else together
 
 
-def _within(grain: Grain, mart: Grain, test: str) -> str:
+def _within(grain: Grain, mart: Grain, test: str, bounds: Sequence[str]) -> str:
     """The test itself where it is about the unit's own row, else that a related row passes it."""
     if grain == mart:
         return test
     link = find_link(grain, mart)
     tests = [*(f"{inner} = u.{outer}" for outer, inner in link.on), *_rows(link.rows), test]
-    scored = "with scored as (from marts.scores) " if grain == "score" else ""
+    among = f" s where {' and '.join(bounds)}" if bounds else ""
+    scored = f"with scored as (from marts.scores{among}) " if grain == "score" else ""
     return f"exists ({scored}select 1 from {link.relation} where {' and '.join(tests)})"  # noqa: S608 - texts are constants of the registry
 
 

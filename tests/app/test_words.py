@@ -19,6 +19,7 @@ from app.store import Store
 from etl.errors import ConfigError
 
 NOON = datetime(2026, 10, 20, 12)
+LONG_AGO = NOON - timedelta(days=60)
 WEEK = Window(NOON - timedelta(days=7), NOON + timedelta(days=1))
 UTC = ZoneInfo("UTC")
 ASKED = [{"role": "user", "content": 'Não recebi o "reembolso"\nda encomenda 50%_.* \N{GRINNING FACE}'}]
@@ -40,17 +41,26 @@ def store(make_store: Callable[..., Store]) -> Store:
         row("bare", "call", parent_observation_id="bare-root", type="GENERATION", output="REEMBOLSO feito"),
         row("bare", "tool", parent_observation_id="bare-root", type="TOOL", output="estorno"),
         row("gone", "root", is_root_observation=True, input="reembolso", deleted_at=NOON),
+        row("old", "root", is_root_observation=True, start_time=LONG_AGO),
+        row("old", "call", parent_observation_id="old-root", type="GENERATION", input="antigo", start_time=LONG_AGO),
+        row("older", "root", is_root_observation=True, input="antigo", start_time=LONG_AGO),
     ]
     names = ("escaped", "plain", "inner", "bare", "gone")
     return make_store(
         **{"raw.observations": rows},
         observations=[{"trace_id": name, "observation_id": f"{name}-root", "start_time": NOON} for name in names],
-        traces=[{"trace_id": name, "session_id": f"s-{name}", "start_time": NOON} for name in names],
+        traces=[
+            *({"trace_id": name, "session_id": f"s-{name}", "start_time": NOON} for name in names),
+            *({"trace_id": name, "session_id": f"s-{name}", "start_time": LONG_AGO} for name in ("old", "older")),
+        ],
         sessions=[{"session_id": f"s-{name}", "start_time": NOON, "turns": 1} for name in names],
         scores=[
             {"score_id": "1", "trace_id": "plain", "scored_at": NOON, "name": "x", "value": 1.0},
             {"score_id": "2", "session_id": "s-bare", "scored_at": NOON, "name": "x", "value": 1.0},
             {"score_id": "3", "trace_id": "inner", "scored_at": NOON, "name": "x", "value": 1.0},
+            {"score_id": "4", "trace_id": "old", "scored_at": NOON, "name": "x", "value": 1.0},
+            {"score_id": "5", "session_id": "s-old", "scored_at": NOON, "name": "x", "value": 1.0},
+            {"score_id": "6", "trace_id": "older", "scored_at": LONG_AGO, "name": "x", "value": 1.0},
         ],
     )
 
@@ -103,6 +113,12 @@ def test_statements_say_the_same_alone_as_with_what_others_read(store: Store, te
         compiled = compile_query(store, UTC, query)
         alone = store._connection.cursor().execute(compiled.sql, compiled.parameters).to_arrow_table()
         assert_frame_equal(store.sql(compiled.sql, compiled.parameters), pl.DataFrame(alone))
+
+
+def test_a_score_is_found_by_the_words_of_what_it_judges_however_late_it_was_given(store: Store) -> None:
+    filters = Filters(WEEK, parse_conditions(["text~antigo"]))
+    assert run(store, UTC, Query(("scores",), filters)).total["scores"] == 2
+    assert run(store, UTC, Query(("traces",), filters)).total["traces"] == 0
 
 
 @pytest.mark.parametrize("condition", ["text=refund", "text!=refund", "text>3", "text=", "text~", "text~ "])
