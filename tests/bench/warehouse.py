@@ -15,9 +15,12 @@ from etl.warehouse.snapshots import Warehouse
 
 PER_TRACE = 5
 STATEMENT = (Path(__file__).parent / "warehouse.sql").read_text(encoding="utf-8")
+# Every 24th score is an escalation; the ratings resolve, and failed last turns abandon (warehouse.sql).
 SCORES = """insert into raw.scores by name select 'bench' as project_id, 'score-' || range as score_id,
-    ['user_satisfaction', 'helpfulness'][1 + range % 2] as name, 'NUMERIC' as data_type, 'API' as source,
-    case when range % 2 = 0 then 1 + hash(range) % 5 else (hash(range) % 100) / 100.0 end as value,
+    case when range % 24 = 1 then 'escalated' else ['user_satisfaction', 'helpfulness'][1 + range % 2] end as name,
+    if(range % 24 = 1, 'BOOLEAN', 'NUMERIC') as data_type, 'API' as source,
+    case when range % 24 = 1 then 1 when range % 2 = 0 then 1 + hash(range) % 5
+         else (hash(range) % 100) / 100.0 end as value,
     'trace' as subject_kind, printf('%032x', (range * 4 // 3)::bigint) as trace_id,
     $end::timestamp - interval 90 days + to_microseconds((range * 4 / 3 * (90.0 * 86400e6 / $traces))::bigint)
         + interval 9 seconds as scored_at, 'bench' as run_id from range(($traces * 3 / 4)::bigint)"""

@@ -33,7 +33,7 @@ select
     case when place > 0 then trace_id || '-0' end as parent_observation_id,
     place = 0 as is_root_observation,
     false as is_synthetic,
-    case when place = 3 and h % 29 = 0 then 'ERROR' else 'DEFAULT' end as level,
+    case when h % 29 = 0 and (place = 3 or place = 0 and h % 2 = 0) then 'ERROR' else 'DEFAULT' end as level,
     case when place = 3 and h % 29 = 0
          then ['TimeoutError: crm took longer than ', 'RateLimitError: Error code: 429, retry in ',
                'LookupError: order not found after '][1 + h % 3] || (h % 60) || ' s' end as status_message,
