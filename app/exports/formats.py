@@ -6,6 +6,7 @@ ISO 8601 in UTC, text that a spreadsheet would calculate gets an apostrophe in f
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Mapping
 from typing import Any, BinaryIO, Literal, Protocol
@@ -38,7 +39,7 @@ def worded(text: str, columns: Mapping[str, str], form: Format, time_format: str
         form: the format.
         time_format: of times in CSV and JSON, for ``strftime``.
     """
-    word = {"csv": _for_csv, "json": _for_json, "jsonl": _for_json, "parquet": _for_parquet}[form]
+    word = {"csv": as_csv, "json": _for_json, "jsonl": _for_json, "parquet": _for_parquet}[form]
     parts = {name: word(f'"{name}"', kind, time_format) for name, kind in columns.items()}
     if form in ("json", "jsonl"):
         packed = ", ".join(f'"{name}" := {expression}' for name, expression in parts.items())
@@ -47,7 +48,14 @@ def worded(text: str, columns: Mapping[str, str], form: Format, time_format: str
     return f"select {listed} from ({text})"  # noqa: S608 - names of the files' columns
 
 
-def _for_csv(name: str, kind: str, time_format: str) -> str:
+def as_csv(name: str, kind: str, time_format: str) -> str:
+    """The expression around a column that makes it what a CSV file holds.
+
+    Args:
+        name: the column, quoted.
+        kind: its type, as the engine writes it.
+        time_format: of times, for ``strftime``.
+    """
     if kind == "VARCHAR":
         return f"case when regexp_matches({name}, '^{_RISKY}') then '''' || {name} else {name} end"
     if kind.endswith("[]") or kind.startswith(("MAP", "STRUCT")):
@@ -88,7 +96,11 @@ class Csv:
 
     def __init__(self, sink: BinaryIO, columns: Mapping[str, str]) -> None:
         self._sink = sink
-        sink.write((",".join(columns) + "\n").encode())
+        header = io.StringIO()
+        csv.writer(header, lineterminator="\n").writerow(
+            f"'{name}" if name.startswith(FORMULA_STARTS) else name for name in columns
+        )
+        sink.write(header.getvalue().encode())
 
     def write(self, batch: Any) -> None:
         """Append the rows."""

@@ -10,6 +10,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -30,7 +31,26 @@ CLOSED: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
-def open_reader(path: Path | str, *, memory_mb: int | None = None) -> duckdb.DuckDBPyConnection:
+@dataclass(frozen=True)
+class ReaderBounds:
+    """What a reader's engine may use; None: the engine's own default.
+
+    Attributes:
+        memory_mb: what it may hold, what it keeps of the file included.
+        threads: how many cores it may use.
+        spill: a folder for what doesn't fit into memory; by default one of the process in the system's own place.
+        spill_mb: how much may lie there.
+    """
+
+    memory_mb: int | None = None
+    threads: int | None = None
+    spill: Path | None = None
+    spill_mb: int | None = None
+
+
+def open_reader(
+    path: Path | str, *, memory_mb: int | None = None, bounds: ReaderBounds | None = None
+) -> duckdb.DuckDBPyConnection:
     """A locked read-only connection to a published snapshot, or to the link that names the current one.
 
     The link is resolved first: DuckDB keeps one instance per path in a process, so a connection through the link
@@ -40,6 +60,7 @@ def open_reader(path: Path | str, *, memory_mb: int | None = None) -> duckdb.Duc
     Args:
         path: of a snapshot, or the link.
         memory_mb: what the engine may hold, what it keeps of the file included; by default most of the machine's.
+        bounds: the same and more, instead.
 
     Raises:
         WarehouseMissing: there is no such file, or none any more.
@@ -47,26 +68,31 @@ def open_reader(path: Path | str, *, memory_mb: int | None = None) -> duckdb.Duc
         WarehouseError: the file is not a warehouse, or can't be read.
     """
     resolved = Path(path).resolve()
+    bounds = bounds or ReaderBounds(memory_mb=memory_mb)
     try:
-        return _open(resolved, memory_mb)
+        return _open(resolved, bounds)
     except WarehouseError:
         if Path(path).resolve() == resolved:
             raise
     # The file was taken to build a later snapshot in, between the look at the link and the opening.
-    return open_reader(path, memory_mb=memory_mb)
+    return open_reader(path, bounds=bounds)
 
 
-def _open(path: Path, memory_mb: int | None) -> duckdb.DuckDBPyConnection:
+def _open(path: Path, bounds: ReaderBounds) -> duckdb.DuckDBPyConnection:
     _check_place(path)
     settings: dict[str, str | bool | int | float | list[str]] = {
         **CLOSED,
         "enable_external_access": "false",
         # A snapshot's folder may be read-only; what doesn't fit into memory goes to the system's own place.
-        "temp_directory": str(Path(tempfile.gettempdir()) / f"tracehouse-{os.getuid()}-{os.getpid()}"),
+        "temp_directory": str(bounds.spill or Path(tempfile.gettempdir()) / f"tracehouse-{os.getuid()}-{os.getpid()}"),
         "lock_configuration": "true",
     }
-    if memory_mb is not None:
-        settings["memory_limit"] = f"{memory_mb}MB"
+    if bounds.memory_mb is not None:
+        settings["memory_limit"] = f"{bounds.memory_mb}MB"
+    if bounds.threads is not None:
+        settings["threads"] = bounds.threads
+    if bounds.spill_mb is not None:
+        settings["max_temp_directory_size"] = f"{bounds.spill_mb}MB"
     try:
         connection = duckdb.connect(str(path), read_only=True, config=settings)
     except duckdb.Error as error:

@@ -26,6 +26,7 @@ from etl.errors import WarehouseError
 from etl.warehouse import spare as spare_file
 from etl.warehouse.attach import (
     MEMORY_MB,
+    ReaderBounds,
     attach_build,
     attach_published,
     beside,
@@ -38,7 +39,7 @@ from etl.warehouse.attach import (
 )
 from etl.warehouse.migrate import apply_migrations, check_version, newest_version
 
-__all__ = ["Build", "Snapshot", "Warehouse", "open_reader"]
+__all__ = ["Build", "ReaderBounds", "Snapshot", "Warehouse", "open_reader"]
 
 LOG = logging.getLogger(__name__)
 LINK = "current.duckdb"
