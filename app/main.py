@@ -41,6 +41,7 @@ router = st.navigation(
             ("quality", "Quality", "grade", False, "How good are the answers, and is that changing?"),
             ("experiments", "Experiments", "science", False, "Which variant is better, and can the result be trusted?"),
             ("dashboards", "Dashboards", "dashboard", False, "The numbers that you chose, side by side."),
+            ("sql", "SQL", "database", False, "What the other pages don't answer: read the warehouse in SQL."),
             ("data_health", "Data health", "health_and_safety", False, "Is the data complete and fresh?"),
         )
     ]

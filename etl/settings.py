@@ -20,6 +20,7 @@ from etl.errors import ConfigError
 from etl.settings_alerts import AlertSettings, ChannelSettings
 from etl.settings_dashboards import DashboardSettings
 from etl.settings_funnels import FunnelSettings
+from etl.settings_queries import SavedQuerySettings
 
 OPTIONAL_ENTITIES = ("datasets", "dataset_items", "experiments")
 DEFAULT_BASE_URL = "https://cloud.langfuse.com"
@@ -211,6 +212,7 @@ class Definitions:
     alert: tuple[AlertSettings, ...] = field(default=(), compare=False)
     channel: tuple[ChannelSettings, ...] = field(default=(), compare=False)
     dashboard: tuple[DashboardSettings, ...] = field(default=(), compare=False)
+    saved_query: tuple[SavedQuerySettings, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)

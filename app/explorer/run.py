@@ -8,6 +8,7 @@ This is the one way in for pages, tiles and commands, so whoever may run SQL is 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -188,7 +189,8 @@ class Job:
         finally:
             process.kill()
             process.wait()
-            process.stdin = None  # what was not read is of no use
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
         if self._cancelled.is_set():
             raise _cancelled()
         return self._read(time.monotonic() - self.began)

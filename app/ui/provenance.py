@@ -8,8 +8,13 @@ from typing import Protocol
 
 import streamlit as st
 
+from app.explorer.literals import with_literals
 from app.metrics.registry import METRICS, find_metric
+from app.ui.tables import PAGES
 from app.ui.text import plain
+from app.ui.view import kept_view
+
+ASKED_SQL = "sql_asked"  # what another page wants to see in the editor of the SQL page; too long for an address
 
 
 class Provenance(Protocol):
@@ -76,6 +81,31 @@ def show_sources(results: Mapping[str, Provenance], *, metrics: Sequence[str] = 
         st.code(result.sql, language="sql")
         if result.parameters:
             st.code(json.dumps(dict(result.parameters), indent=1, default=str), language="json")
+        open_as_sql(result.sql, result.parameters, key=f"open_sql_{title}")
+
+
+def open_as_sql(sql: str, parameters: Mapping[str, object], *, key: str) -> None:
+    """A button that takes a statement to the SQL page, with its values written into it.
+
+    Args:
+        sql: a statement of ours.
+        parameters: what is bound to it.
+        key: stable identity.
+    """
+    st.button(
+        "Open as SQL",
+        key=key,
+        icon=":material/database:",
+        type="tertiary",
+        on_click=_open_as_sql,
+        args=(sql, parameters),
+        help="Opens the SQL page with this statement, its values written into it",
+    )
+
+
+def _open_as_sql(sql: str, parameters: Mapping[str, object]) -> None:
+    st.session_state[ASKED_SQL] = with_literals(sql, parameters)
+    st.switch_page(PAGES / "sql.py", query_params=kept_view().parameters())
 
 
 def glossary() -> None:

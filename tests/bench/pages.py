@@ -37,6 +37,7 @@ PAGES = (
     "quality",
     "experiments",
     "dashboards",
+    "sql",
     "data_health",
 )
 COLD_MS, CACHED_MS = 400, 250

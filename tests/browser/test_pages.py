@@ -41,6 +41,7 @@ PAGES = (
     "quality",
     "experiments",
     "dashboards",
+    "sql",
     "data_health",
 )
 SIZES: tuple[tuple[str, int, Literal["light", "dark"]], ...] = (("desktop", 1280, "light"), ("phone", 390, "dark"))

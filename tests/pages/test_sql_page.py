@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+OpenPage = Callable[..., AppTest]
+
+
+def run(app: AppTest, text: str) -> AppTest:
+    app.text_area(key="sql_text").set_value(text)
+    app.button(key="sql_run").click().run()
+    assert not app.exception, app.exception[0].stack_trace
+    return app
+
+
+def test_a_statement_gives_a_table_a_chart_and_a_history(traffic_home: Path, open_page: OpenPage) -> None:
+    app = open_page("sql", traffic_home)
+    assert app.get("vega_lite_chart") == []
+    run(app, "select model, count(*) as calls from marts.observations group by all order by 1")
+    rows = app.dataframe[-1].value if len(app.dataframe) == 1 else app.dataframe[0].value
+    assert list(rows.columns) == ["model", "calls"]
+    assert rows["calls"].sum() == 960
+    assert len(app.get("vega_lite_chart")) == 1
+    app.segmented_control(key="sql_part").set_value("History").run()
+    assert any("2 rows in" in caption.value for caption in app.caption)
+
+
+def test_what_can_not_run_is_one_line(traffic_home: Path, open_page: OpenPage) -> None:
+    app = run(open_page("sql", traffic_home), "select naem from marts.traces")
+    assert "Line 1, column 8" in app.error[0].value
+    assert '"name"' in app.error[0].value
+    run(app, "copy (select 1) to 'x'")
+    assert "COPY can't run" in app.error[0].value
+
+
+def test_hostile_values_are_shown_as_text(
+    hostile_home: Path, open_page: OpenPage, assert_harmless: Callable[[AppTest], None]
+) -> None:
+    app = run(
+        open_page("sql", hostile_home),
+        """select name as "=name **bold** <script>", '=1+1' as formula, 1 as n from marts.traces""",
+    )
+    assert_harmless(app)
+    rows = app.dataframe[0].value
+    assert rows["formula"][0] == "'=1+1"
+    assert rows.columns[0].startswith("'=")
+
+
+def test_a_number_of_a_page_opens_as_sql(traffic_home: Path, open_page: OpenPage) -> None:
+    app = open_page("costs", traffic_home)
+    button = next(each for each in app.button if each.label == "Open as SQL")
+    button.click().run()
+    assert not app.exception
+    app.switch_page("../pages/sql.py").run()
+    text = app.text_area(key="sql_text").value
+    assert "TIMESTAMP '2026-" in text
+    assert "$" not in text
+    app.button(key="sql_run").click().run()
+    assert not app.error, app.error[0].value
+
+
+@pytest.fixture
+def saved(traffic_home: Path) -> Iterator[None]:
+    yield
+    (traffic_home / "saved.toml").unlink(missing_ok=True)
+
+
+@pytest.mark.usefixtures("saved")
+def test_a_statement_is_saved_deleted_and_taken_back(traffic_home: Path, open_page: OpenPage) -> None:
+    app = open_page("sql", traffic_home)
+    app.text_area(key="sql_text").set_value("select 1 as one").run()
+    app.segmented_control(key="sql_part").set_value("Saved").run()
+    app.text_input(key="sql_name").set_value("mine")
+    app.button(key="sql_save").click().run()
+    app.text_area(key="sql_text").set_value("select 2").run()
+    app.button(key="sql_saved_mine").click().run()
+    assert app.text_area(key="sql_text").value == "select 1 as one"
+    app.button(key="sql_delete_mine").click().run()
+    assert "mine" not in [each.label for each in app.button]
+    app.button(key="sql_undo").click().run()
+    assert "mine" in [each.label for each in app.button]
