@@ -64,8 +64,10 @@ def how_computed(results: Mapping[str, Provenance], *, metrics: Sequence[str] = 
         show_sources(results, metrics=metrics, notes=notes)
 
 
-def show_sources(results: Mapping[str, Provenance], *, metrics: Sequence[str] = (), notes: Sequence[str] = ()) -> None:
-    """The same without the frame around it."""
+def show_sources(
+    results: Mapping[str, Provenance], *, metrics: Sequence[str] = (), notes: Sequence[str] = (), key: str = ""
+) -> None:
+    """The same without the frame around it; ``key`` tells several on one page apart."""
     defined = [find_metric(name) for name in metrics]
     lines = [
         f"**{plain(each.label)}** ({plain(each.name)}): {plain(each.description, longest=600)}" for each in defined
@@ -81,7 +83,7 @@ def show_sources(results: Mapping[str, Provenance], *, metrics: Sequence[str] = 
         st.code(result.sql, language="sql")
         if result.parameters:
             st.code(json.dumps(dict(result.parameters), indent=1, default=str), language="json")
-        open_as_sql(result.sql, result.parameters, key=f"open_sql_{title}")
+        open_as_sql(result.sql, result.parameters, key=f"open_sql_{key}_{title}")
 
 
 def open_as_sql(sql: str, parameters: Mapping[str, object], *, key: str) -> None:

@@ -207,7 +207,7 @@ def _menu(page: Page, made: TileResult, drawn: Drawn | None, key: str) -> None:
                 _download(f"{key}_png", "PNG", f"{name}.png", "image/png", lambda: png(chart, title=title))
         source: Provenance | None = made.provenance
         if source is not None:
-            show_sources({heading(made.tile): source}, metrics=made.tile.metrics)
+            show_sources({heading(made.tile): source}, metrics=made.tile.metrics, key=key)
 
 
 def _download(key: str, label: str, file_name: str, mime: str, make: Callable[[], bytes]) -> None:
