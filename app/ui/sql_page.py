@@ -42,7 +42,7 @@ def show_sql(page: Page) -> None:
         f"Reads snapshot {page.store.snapshot} and nothing else: up to {ROWS_SHOWN:,} rows, {SHOWN.memory_mb} MB of "
         "memory and the time limit. Times are UTC. Period and filters of the sidebar do not apply; write them in WHERE."
     )
-    left, right = st.columns([5, 2], gap="medium")
+    left, right = st.columns([5, 3], gap="medium")
     with left:
         _editor(page.settings)
         _follow_job()
