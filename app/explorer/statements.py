@@ -35,8 +35,8 @@ _REFUSED: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("attach", "detach", "copy", "export", "import"), _NO_FILES),
     **dict.fromkeys(("install", "load"), ("Extensions are off here", "Use what DuckDB itself brings")),
     **dict.fromkeys(("set", "reset"), _LOCKED),
-    "pragma": ("PRAGMA changes or reads settings, which are locked", "Use DESCRIBE, SHOW or SUMMARIZE"),
-    "call": ("CALL can't run here", "Write SELECT * FROM function(...)"),
+    "pragma": ("Settings are locked here", "Use DESCRIBE, SHOW or SUMMARIZE"),
+    "call": ("Procedures are off here", "Write SELECT * FROM function(...)"),
     **dict.fromkeys(("begin", "start", "commit", "end", "rollback", "abort"), _NO_SESSION),
     **dict.fromkeys(("prepare", "execute", "deallocate", "use"), _NO_SESSION),
 }
