@@ -275,8 +275,7 @@ def _start(settings: Settings, folder: Path) -> subprocess.Popen[str]:
         stderr=subprocess.DEVNULL,
         cwd=folder,  # nothing of where the app was started can stand in for a module
         env=environment,
-        text=True,
-        start_new_session=True,
+        text=True,  # in the session of the app: across sessions, some systems weigh a nice process like any other
     )
 
 
