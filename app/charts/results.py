@@ -8,7 +8,7 @@ from typing import Literal
 import altair as alt
 import polars as pl
 
-from app.charts.series import HEIGHT
+from app.charts.series import HEIGHT, STACKED_HEIGHT
 from app.charts.theme import OTHER, SLOTS, series_colour, titled
 
 Shape = Literal["line", "bar", "stacked bar", "points"]
@@ -75,7 +75,7 @@ def result_chart(frame: pl.DataFrame, *, shape: Shape, x: str, y: str, by: str =
     numbers = drawn["y"].drop_nulls()
     if numbers.len():
         words += f", from {_number(numbers.min())} to {_number(numbers.max())}"
-    return titled(marks.encode(**encodings).properties(height=HEIGHT), title, note), words
+    return titled(marks.encode(**encodings).properties(height=STACKED_HEIGHT if series else HEIGHT), title, note), words
 
 
 def _drawn(frame: pl.DataFrame, x: str, y: str, by: str) -> tuple[pl.DataFrame, Sequence[str], str]:
