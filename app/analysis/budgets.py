@@ -8,10 +8,13 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from app.analysis.forecast import Forecast, forecast
+from app.format import money
 from app.metrics.filters import Filters, parse_conditions
 from app.metrics.windows import ALL, parse_window
 from app.store import Store
 from etl.settings import BudgetSettings
+
+_WORDS = {"within": "within budget", "at risk": "on course to exceed the budget", "exceeded": "budget exceeded"}
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,16 @@ class BudgetState:
     def used(self) -> float:
         """Share of the limit that is spent, at most 1."""
         return min(self.spent_usd / self.limit_usd, 1.0) if self.limit_usd > 0 else 1.0
+
+    @property
+    def sentence(self) -> str:
+        """Spent, expected with its interval, state, and when it runs out."""
+        projected = ""
+        if self.projected_usd is not None:
+            interval = f"{money(self.forecast.low_usd)} to {money(self.forecast.high_usd)}"
+            projected = f", {money(self.projected_usd)} expected by its end ({interval})"
+        runs_out = "" if self.exhausted_on is None else f"; used up on {self.exhausted_on:%d %B}"
+        return f"{money(self.spent_usd)} of {money(self.limit_usd)}{projected}: {_WORDS[self.state]}{runs_out}"
 
 
 def budget_states(store: Store, timezone: ZoneInfo, budgets: Sequence[BudgetSettings]) -> list[BudgetState]:

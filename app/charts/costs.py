@@ -22,8 +22,13 @@ _LEAST = 0.0005  # of the cost; a part below that can't be seen
 _ROOM = 1.18  # the amount is written beyond the end of its bar
 
 
-def bridge_bars(made: Bridge) -> alt.TopLevelMixin:
-    """The way from the cost before to the cost now, one bar per part."""
+def bridge_bars(made: Bridge, *, room: float = _ROOM) -> alt.TopLevelMixin:
+    """The way from the cost before to the cost now, one bar per part.
+
+    Args:
+        made: the parts.
+        room: how much longer than its longest bar the chart is; a narrow one needs more for the amounts.
+    """
     names = ["before", *made.parts, "now"]
     starts, ends, running = [0.0], [made.previous_usd], made.previous_usd
     for delta in made.parts.values():
@@ -49,7 +54,7 @@ def bridge_bars(made: Bridge) -> alt.TopLevelMixin:
     base = alt.Chart(frame).encode(
         y=alt.Y("name:N", sort=names, title=None, axis=alt.Axis(labelLimit=130, domain=False, ticks=False))
     )
-    largest = max(*starts, *ends, 1e-9) * _ROOM
+    largest = max(*starts, *ends, 1e-9) * room
     smallest = min(0.0, *starts, *ends)
     x = alt.X("start:Q", scale=alt.Scale(domain=[smallest, largest], nice=False), axis=None)
     # The signs say what the colours say; red and blue stay apart for colour-blind readers.

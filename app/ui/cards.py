@@ -10,6 +10,7 @@ import polars as pl
 import streamlit as st
 
 from app.analysis.comparison import compare
+from app.analysis.instrument import is_missing, lacking, why_missing
 from app.charts.series import partial_ends
 from app.format import Tone, formatted
 from app.metrics.registry import find_metric
@@ -83,17 +84,6 @@ def _arrow(change: str) -> Literal["up", "down", "off"]:
     return "down" if change.startswith(("-", "\u2212")) else "off"
 
 
-# Why a figure can be missing, and what brings it.
-_INSTRUMENT = {
-    "sessions": "No trace carries a session id in this selection. Set session_id where a trace starts.",
-    "users": "No trace carries a user id in this selection. Set user_id where a trace starts.",
-    "cost_usd": "No call has a price in this selection. Send usage and model with generations, or add [[price]].",
-    "satisfaction_avg": "No user_satisfaction score in this selection. Send one with the user's rating.",
-    "resolved_rate": "No session with a known outcome in this selection. Send a boolean score named resolved.",
-}
-_NEEDS = {"cost_per_session_usd": "sessions", "cost_per_trace_usd": "cost_usd", "cost_per_user_usd": "users"}
-
-
 def metric_cards(page: Page, totals: Result, course: Result | None, names: Sequence[str]) -> list[Card]:
     """Cards of metrics with their change and course.
 
@@ -109,9 +99,8 @@ def metric_cards(page: Page, totals: Result, course: Result | None, names: Seque
 def _card(page: Page, totals: Result, course: Result | None, name: str) -> Card:
     metric = find_metric(name)
     value = totals.total.get(name)
-    missing = _is_missing(totals, name)
+    missing = is_missing(totals, name)
     judged = compare(totals, name)
-    reason = _INSTRUMENT.get(name) or _INSTRUMENT.get(_NEEDS.get(name, ""), "No row in this selection has a value.")
     return Card(
         label=metric.label,
         value=formatted(metric.format, None if missing else value, short=True),
@@ -119,14 +108,8 @@ def _card(page: Page, totals: Result, course: Result | None, name: str) -> Card:
         judgement=judged.judgement,
         note="" if missing else judged.note,
         series=() if course is None or missing else _series(page, course, name),
-        why=reason if missing else metric.description,
+        why=why_missing(name) if missing else metric.description,
     )
-
-
-def _is_missing(totals: Result, name: str) -> bool:
-    """Whether there is nothing to count: no value, or no session or user at all, which means none was sent."""
-    value = totals.total.get(name)
-    return value is None or (value == 0 and name in ("sessions", "users"))
 
 
 def _series(page: Page, course: Result, name: str) -> tuple[float, ...]:
@@ -140,10 +123,8 @@ def _series(page: Page, course: Result, name: str) -> tuple[float, ...]:
 
 def missing_fields(totals: Result) -> None:
     """Tell a site that lacks sessions, users, scores or prices what to instrument; nothing when all are there."""
-    missing = {metric.name for metric in totals.metrics if _is_missing(totals, metric.name)}
-    causes = {_NEEDS.get(name, name) for name in missing}
-    lacking = [text for name, text in _INSTRUMENT.items() if name in causes]
-    if lacking:
+    texts = lacking(totals)
+    if texts:
         with st.expander("What more could be shown", icon=":material/lightbulb:"):
-            for text in lacking:
+            for text in texts:
                 st.markdown(f"- {plain(text, longest=300)}")

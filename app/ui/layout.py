@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app.format import Tone, money
+from app.format import Tone
 from app.metrics.registry import find_dimension
 from app.ui.states import error_box
 from app.ui.tables import PAGES
@@ -93,9 +93,9 @@ def step(sentence: str, *, page: str, condition: str = "", part: str = "") -> No
 
 
 _BUDGET = {
-    "within": (":green[:material/check_circle:]", "within budget"),
-    "at risk": (":orange[:material/warning:]", "on course to exceed the budget"),
-    "exceeded": (":red[:material/error:]", "budget exceeded"),
+    "within": ":green[:material/check_circle:]",
+    "at risk": ":orange[:material/warning:]",
+    "exceeded": ":red[:material/error:]",
 }
 
 
@@ -105,16 +105,10 @@ def budgets(lines: Sequence[BudgetState]) -> None:
         return
     section("Budgets", "For the whole month and not only for the filters above.")
     for line in lines:
-        icon, words = _BUDGET[line.state]
-        projected = ""
-        if line.projected_usd is not None:
-            interval = f"{money(line.forecast.low_usd)} to {money(line.forecast.high_usd)}"
-            projected = f", {money(line.projected_usd)} expected by its end ({interval})"
-        runs_out = "" if line.exhausted_on is None else f"; used up on {line.exhausted_on:%d %B}"
         st.progress(
             line.used,
-            text=f"{icon} **{plain(line.name)}**, {plain(line.month)}: "
-            + plain(f"{money(line.spent_usd)} of {money(line.limit_usd)}{projected}: {words}{runs_out}", longest=300),
+            text=f"{_BUDGET[line.state]} **{plain(line.name)}**, {plain(line.month)}: "
+            + plain(line.sentence, longest=300),
         )
 
 

@@ -35,6 +35,16 @@ ALLOWED = {
         *("app.saved", "app.query_output", "etl.settings_alerts", *READ_SIDE),
     ),
     "app/charts/": ("app.charts", "app.analysis", "app.metrics", "app.format"),
+    "app/reports/": (
+        "app.reports",
+        "app.alerts",
+        "app.analysis",
+        "app.charts",
+        "app.metrics",
+        "app.format",
+        "app.store",
+        *READ_SIDE,
+    ),
     "app/exports/": ("app", "etl.langfuse.client", "etl.langfuse.limiter", *READ_SIDE),
     "app/": ("app", *READ_SIDE),
     "etl/langfuse/": ("etl.langfuse", "etl.landing", "etl.plan", "etl.settings", "etl.errors"),
@@ -50,6 +60,7 @@ THIRD_PARTY_BANNED = {
     "app/metrics/": {"streamlit", "altair"},
     "app/alerts/": {"streamlit", "altair", "duckdb"},
     "app/charts/": {"streamlit", "duckdb"},
+    "app/reports/": {"streamlit", "duckdb"},
 }
 
 
@@ -108,6 +119,7 @@ def test_imports_point_one_way(file: str) -> None:
         ("app/alerts/check.py", "from app.ui import Card"),
         ("app/alerts/ledger.py", "from etl.state import State"),
         ("app/exports/push.py", "from etl.pipeline import sync"),
+        ("app/reports/html.py", "from app.ui.text import plain"),
         ("etl/langfuse/client.py", "from etl.pipeline import sync"),
     ],
 )
