@@ -42,6 +42,7 @@ router = st.navigation(
             ("experiments", "Experiments", "science", False, "Which variant is better, and can the result be trusted?"),
             ("dashboards", "Dashboards", "dashboard", False, "The numbers that you chose, side by side."),
             ("sql", "SQL", "database", False, "What the other pages don't answer: read the warehouse in SQL."),
+            ("reports", "Reports", "summarize", False, "What happened, to send, print or read on?"),
             ("data_health", "Data health", "health_and_safety", False, "Is the data complete and fresh?"),
         )
     ]

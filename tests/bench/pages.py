@@ -38,6 +38,7 @@ PAGES = (
     "experiments",
     "dashboards",
     "sql",
+    "reports",
     "data_health",
 )
 COLD_MS, CACHED_MS = 400, 250

@@ -42,6 +42,7 @@ PAGES = (
     "experiments",
     "dashboards",
     "sql",
+    "reports",
     "data_health",
 )
 SIZES: tuple[tuple[str, int, Literal["light", "dark"]], ...] = (("desktop", 1280, "light"), ("phone", 390, "dark"))
