@@ -35,7 +35,7 @@ OpenPage = Callable[..., AppTest]
 END = datetime(2026, 11, 23)
 BASE = "https://traces.example/app"
 ALLOWED = {
-    *("html", "head", "meta", "title", "style", "body", "div", "h1", "h2", "p", "a", "img", "span", "br", "b"),
+    *("html", "head", "meta", "base", "title", "style", "body", "div", "h1", "h2", "p", "a", "img", "span", "br", "b"),
     *("table", "thead", "tbody", "tr", "th", "td", "ul", "li"),
 }
 
