@@ -55,6 +55,7 @@ _STYLES: Mapping[str, str] = {
     "cell": _CELL,
     "number": _NUMBER,
     "track": "display:inline-block;width:54px;height:8px;margin-right:8px;background:#f3f4f6;text-align:left;",
+    "amount": "display:inline-block;min-width:66px;",
     "bar": "height:8px;background:#0F62A8;",
     "link": "color:#0F62A8;text-decoration:underline;",
     "open": f"{_FONT}font-size:13px;font-weight:400;color:#0F62A8;",

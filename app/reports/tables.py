@@ -89,7 +89,7 @@ def errors(report: Report) -> Table:
         rows.append(
             (
                 Cell(_short(row["title"]), error_link(report, row), below=what),
-                Cell(count(row["occurrences"]), share=share),
+                Cell(count(row["occurrences"])),
                 Cell(rate(share)),
                 Cell(count(row["users"])),
                 Cell(count(row["failed_traces"] or 0)),
