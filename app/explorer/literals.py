@@ -61,7 +61,7 @@ def literal(value: object) -> str:
 
 def _number(value: float | Decimal) -> str:
     if isinstance(value, float):
-        return repr(value) if math.isfinite(value) else f"'{value}'::DOUBLE"
+        return f"{value!r}::DOUBLE" if math.isfinite(value) else f"'{value}'::DOUBLE"
     return str(value)
 
 

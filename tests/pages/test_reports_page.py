@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import json
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from email.message import EmailMessage
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ import pytest
 from markdown_it import MarkdownIt
 from streamlit.testing.v1 import AppTest
 
+from app.alerts.channels import open_channel
 from app.metrics.filters import Filters, parse_conditions, parse_filters
 from app.metrics.windows import Window, parse_window
 from app.reports import tables
@@ -25,11 +29,13 @@ from app.reports.json_form import as_object
 from app.reports.links import Links
 from app.reports.markdown import as_markdown, inside, safe
 from app.reports.message import message_of
+from app.reports.sending import send_report
 from app.store import Store
 from app.ui.view import view_of
 from etl.errors import ConfigError
 from etl.settings import BudgetSettings, load_settings
-from tests.alerts.receivers import HttpReceiver
+from etl.settings_alerts import ChannelSettings
+from tests.alerts.receivers import HttpReceiver, MailReceiver
 
 OpenPage = Callable[..., AppTest]
 END = datetime(2026, 11, 23)
@@ -207,6 +213,28 @@ def test_markdown_shows_any_text_as_it_is(text: str) -> None:
 def test_markdown_leaves_what_is_no_markup_readable() -> None:
     plain = "docs_rag cost $5.20, +18 % at 10:30 (a-b)"
     assert safe(plain) == plain
+
+
+def test_an_email_reads_without_pictures_and_brings_the_file(traffic_home: Path) -> None:
+    receiver = MailReceiver()
+    address = f"mailto://bot:key@127.0.0.1:{receiver.port}/?from=bot@example.com&to=one@example.com"
+    try:
+        send_report(open_channel(ChannelSettings("post", "POST"), {"POST": address}), report_of(traffic_home, "5d"))
+        [letter] = receiver.letters
+    finally:
+        receiver.close()
+    read = email.message_from_bytes(letter.data, policy=email.policy.default)
+    assert isinstance(read, EmailMessage)
+    assert read["Subject"] == "Performance report, last 5 days"
+    html = read.get_body(("html",))
+    assert html is not None
+    page = assert_inert(html.get_content())
+    assert "img" not in {tag for tag, _ in page.found}
+    assert "The attached file is this report with its charts." in page.text
+    assert len(letter.data.partition(b"report.html")[0]) < 100_000, "mail programs cut a long letter off"
+    [file] = list(read.iter_attachments())
+    assert file.get_filename() == "report.html"
+    assert "data:image/svg+xml;base64," in file.get_content()
 
 
 def test_without_traffic_it_says_so(empty_home: Path) -> None:
