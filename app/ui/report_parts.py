@@ -72,7 +72,7 @@ def preview(page: Page) -> None:
 
 def cron_part(page: Page) -> None:
     """The line of a crontab that makes this report by itself."""
-    section("By itself", "A line for crontab: it syncs, then writes this report anew.")
+    section("On a schedule", "A line for crontab: it syncs, then writes this report anew.")
     st.code(cron_line(page.filters), language=None, wrap_lines=True)
     if page.filters.window.until:
         note("The period has fixed dates, so the report stays the same. Choose one such as the last 7 days.")
@@ -120,16 +120,8 @@ def _report(
     return make_report(store, timezone, filters, comparison, budgets=budgets, base_url=base_url, alerts=alerts)
 
 
-def _html(
-    store: Store,
-    timezone: ZoneInfo,
-    filters: Filters,
-    comparison: Window | None,
-    budgets: tuple[BudgetSettings, ...],
-    base_url: str,
-    alerts: Alerts,
-) -> str:
-    return written(_report(store, timezone, filters, comparison, budgets, base_url, alerts), "html")
+def _html(store: Store, *scope: *_Scope) -> str:
+    return written(_report(store, *scope), "html")
 
 
 def _file(made: Report, form: Form) -> bytes:
