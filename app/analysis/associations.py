@@ -13,9 +13,8 @@ import polars as pl
 
 from app.stats.intervals import risk_ratio
 from app.stats.strata import Table, pooled_p_value, pooled_ratio
-from app.stats.tests import benjamini_hochberg, risk_p_value
+from app.stats.tests import FALSE_DISCOVERY, benjamini_hochberg, risk_p_value
 
-FALSE_DISCOVERY = 0.05
 FEW = 5
 """Below so many events among the exposed (or expected there) nothing is called certain."""
 

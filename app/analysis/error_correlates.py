@@ -7,13 +7,10 @@ from typing import Any
 
 import polars as pl
 
+from app.analysis.correlates import set_against_rest
 from app.analysis.selection import run_over
 from app.metrics.filters import Filters
-from app.stats.intervals import risk_ratio
-from app.stats.tests import benjamini_hochberg, risk_p_value
 from app.store import Store
-
-FALSE_DISCOVERY = 0.05
 
 DIMENSION_LABELS = {
     "model": "Model",
@@ -26,24 +23,10 @@ DIMENSION_LABELS = {
     "tag": "Tag",
     "input_size": "Input tokens",
 }
-
-_SCHEMA: Mapping[str, Any] = {
-    "dimension": pl.String,
-    "label": pl.String,
-    "value": pl.String,
-    "hit": pl.Int64,
-    "exposed": pl.Int64,
-    "share": pl.Float64,
-    "traffic": pl.Float64,
-    "rate": pl.Float64,
-    "other_rate": pl.Float64,
-    "ratio": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "p": pl.Float64,
-    "q": pl.Float64,
-    "is_certain": pl.Boolean,
-}
+_COLUMNS = (
+    *("dimension", "label", "value", "hit", "exposed", "share", "traffic"),
+    *("rate", "other_rate", "ratio", "low", "high", "p", "q", "is_certain"),
+)
 
 
 def correlates(store: Store, filters: Filters, groups: Sequence[str]) -> pl.DataFrame:
@@ -60,45 +43,15 @@ def correlates(store: Store, filters: Filters, groups: Sequence[str]) -> pl.Data
         filters: which traces; conditions on the error itself would leave nothing to compare with.
         groups: ids of groups, which count as one.
 
-    Source: ``app.stats.intervals.risk_ratio``; p-values by Fisher's exact test.
+    Source: ``app.analysis.correlates.set_against_rest``.
     """
     frame = run_over(
         store, filters, "trace", "error_correlates", {"groups": list(groups), "start": filters.window.start}
     ).frame
-    frame = frame.filter(pl.col("exposed") < pl.col("all_exposed"))
-    if frame.is_empty():
-        return pl.DataFrame(schema=_SCHEMA)
-    rows = [_compared(row) for row in frame.iter_rows(named=True)]
-    for row, q in zip(rows, benjamini_hochberg([row["p"] for row in rows]), strict=True):
-        row["q"], row["is_certain"] = q, q < FALSE_DISCOVERY
-    return pl.DataFrame(rows, schema=_SCHEMA).sort("is_certain", "low", "hit", descending=True)
-
-
-def _compared(row: Mapping[str, Any]) -> dict[str, Any]:
-    hit, exposed = row["hit"], row["exposed"]
-    other_hit, other = row["all_hit"] - hit, row["all_exposed"] - exposed
-    risk = risk_ratio(hit, exposed, other_hit, other)
-    return {
-        "dimension": row["dimension"],
-        "label": DIMENSION_LABELS[row["dimension"]],
-        "value": row["value"],
-        "hit": hit,
-        "exposed": exposed,
-        "share": hit / row["all_hit"],
-        "traffic": exposed / row["all_exposed"],
-        "rate": hit / exposed,
-        "other_rate": other_hit / other,
-        "ratio": risk.ratio,
-        "low": risk.interval.low,
-        "high": risk.interval.high,
-        "p": risk_p_value(hit, exposed, other_hit, other),
-    }
-
-
-def certain_above(frame: pl.DataFrame) -> pl.DataFrame:
-    """Of each dimension the value that certainly has it more often, the surest first."""
-    above = frame.filter(pl.col("is_certain") & (pl.col("low") > 1))
-    return above.unique("dimension", keep="first", maintain_order=True)
+    compared = set_against_rest(frame, DIMENSION_LABELS).with_columns(
+        share=pl.col("hit") / pl.col("all_hit"), traffic=pl.col("exposed") / pl.col("all_exposed")
+    )
+    return compared.select(_COLUMNS)
 
 
 def times_as_often(row: Mapping[str, Any]) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from app.analysis.error_correlates import certain_above, times_as_often
+from app.analysis.correlates import certain_above
+from app.analysis.error_correlates import times_as_often
 from app.analysis.selection import run_over
 from app.format import MISSING, count, duration_ms, rate
 from app.metrics.filters import Filters

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from app.analysis.error_correlates import certain_above, times_as_often
+from app.analysis.correlates import certain_above
+from app.analysis.error_correlates import times_as_often
 from app.analysis.playbooks import class_name
 from app.analysis.selection import Answer, look_up, reach_back, run_over
 from app.format import count, duration_ms, rate, when

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from app.analysis.correlates import certain_above, set_against_rest
 from app.analysis.quality import relations, with_labels, written
 from app.analysis.scores import Score
 from app.analysis.selection import Answer, run_over, run_over_parts
@@ -15,12 +16,10 @@ from app.format import count, duration_ms, money, rate, tokens
 from app.metrics.filters import Filters
 from app.stats.agreement import Correlation, spearman
 from app.stats.clusters import ArmSums
-from app.stats.intervals import risk_ratio, t_quantile, wilson
+from app.stats.intervals import t_quantile, wilson
 from app.stats.proportions import effective_trials
-from app.stats.tests import benjamini_hochberg, risk_p_value
 from app.store import Store
 
-FALSE_DISCOVERY = 0.05
 FEWEST_BAD = 20  # below, the worst fifth is looked at instead of the worst quarter of the scale
 FEWEST_EXPOSED = 5
 ROWS_NAMED = 2
@@ -129,15 +128,11 @@ def correlates(store: Store, filters: Filters, rule: Bad) -> tuple[pl.DataFrame,
     low and high (Katz, 95 %), q (Benjamini-Hochberg over all rows), is_certain. Values that every score has tell
     nothing and are left out, as are those of fewer than five scores.
 
-    Source: ``app.stats.intervals.risk_ratio``; p-values by Fisher's exact test.
+    Source: ``app.analysis.correlates.set_against_rest``.
     """
     answer = run_over(store, filters, "score", "score_correlates", rule.parameters)
-    told = (pl.col("exposed") < pl.col("all_exposed")) & (pl.col("exposed") >= FEWEST_EXPOSED)
-    rows = [_correlate(row) for row in answer.frame.filter(told).iter_rows(named=True)]
-    for row, q in zip(rows, benjamini_hochberg([row["p"] for row in rows]), strict=True):
-        row["q"], row["is_certain"] = q, q < FALSE_DISCOVERY
-    frame = pl.DataFrame(rows, schema=_CORRELATES)
-    return frame.sort("is_certain", "low", "hit", descending=True), answer
+    told = answer.frame.filter(pl.col("exposed") >= FEWEST_EXPOSED)
+    return set_against_rest(told, LABELS).drop("all_hit", "all_exposed"), answer
 
 
 def shared(
@@ -148,49 +143,11 @@ def shared(
     return None if rule is None else (rule, *correlates(store, filters, rule))
 
 
-def _correlate(row: Mapping[str, Any]) -> dict[str, Any]:
-    hit, exposed = row["hit"], row["exposed"]
-    other_hit, other = row["all_hit"] - hit, row["all_exposed"] - exposed
-    risk = risk_ratio(hit, exposed, other_hit, other)
-    return {
-        "dimension": row["dimension"],
-        "label": LABELS[row["dimension"]],
-        "value": row["value"],
-        "hit": hit,
-        "exposed": exposed,
-        "rate": hit / exposed,
-        "other_rate": other_hit / other,
-        "ratio": risk.ratio,
-        "low": risk.interval.low,
-        "high": risk.interval.high,
-        "p": risk_p_value(hit, exposed, other_hit, other),
-    }
-
-
-_CORRELATES: Mapping[str, Any] = {
-    "dimension": pl.String,
-    "label": pl.String,
-    "value": pl.String,
-    "hit": pl.Int64,
-    "exposed": pl.Int64,
-    "rate": pl.Float64,
-    "other_rate": pl.Float64,
-    "ratio": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "p": pl.Float64,
-    "q": pl.Float64,
-    "is_certain": pl.Boolean,
-}
-
-
 def correlates_words(rule: Bad, frame: pl.DataFrame) -> str:
     """What bad scores go with, in a sentence."""
     share = rate(rule.hits / rule.scores) if rule.scores else rate(None)
     head = f"{count(rule.hits)} of {count(rule.scores)} scores ({share}) are bad ({rule.words})"
-    above = frame.filter(pl.col("is_certain") & (pl.col("low") > 1)).unique(
-        "dimension", keep="first", maintain_order=True
-    )
+    above = certain_above(frame)
     if above.is_empty():
         return f"{head}; nothing that is known of them makes bad scores surely more frequent"
     named = [_goes_with(row) for row in above.head(ROWS_NAMED).iter_rows(named=True)]

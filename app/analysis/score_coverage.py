@@ -21,12 +21,11 @@ from app.metrics.dimensions import Grain
 from app.metrics.filters import Filters
 from app.metrics.scores import without_score_names
 from app.stats.intervals import Interval, risk_ratio, t_quantile, wilson
-from app.stats.tests import benjamini_hochberg, risk_p_value, two_sided_p, welch_degrees
+from app.stats.tests import FALSE_DISCOVERY, benjamini_hochberg, risk_p_value, two_sided_p, welch_degrees
 from app.store import Store
 
 LOW_SHARE = 0.05  # of the units; below, a score says little of the traffic
 FEWEST = 20  # units on either side
-FALSE_DISCOVERY = 0.05
 LARGE_RATIO = 1.25  # times as often, or as long; what is smaller hardly shifts a mean
 LARGE_SHARE = 0.02  # points of difference that a trait must make
 NAMED = 3
@@ -137,7 +136,7 @@ def selection(store: Store, filters: Filters, score: Score) -> Selection | None:
     rows = [made for row in answer.frame.iter_rows(named=True) if (made := _row(row, UNITS[score.subject]))]
     for row, q in zip(rows, benjamini_hochberg([row.pop("p") for row in rows]), strict=True):
         row["q"] = q
-        row["is_large"] = q < FALSE_DISCOVERY and row["is_large"]
+        row["is_large"] = q <= FALSE_DISCOVERY and row["is_large"]
     frame = pl.DataFrame(rows, schema=_SCHEMA)
     return Selection(answer, frame.sort("is_large", "weight", descending=True).drop("weight"))
 
@@ -281,7 +280,7 @@ def selection_rows(chosen: Selection) -> pl.DataFrame:
         pl.col("dimension").replace_strict(_TRAITS, return_dtype=pl.String).alias("trait"),
         pl.when(pl.col("is_large"))
         .then(pl.lit("differs"))
-        .when(pl.col("q") < FALSE_DISCOVERY)
+        .when(pl.col("q") <= FALSE_DISCOVERY)
         .then(pl.lit("differs a little"))
         .otherwise(pl.lit("no certain difference"))
         .alias("reading"),

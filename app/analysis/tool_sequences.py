@@ -18,12 +18,11 @@ from app.analysis.selection import Answer, run_over
 from app.format import count, rate
 from app.metrics.filters import Filters
 from app.stats.intervals import risk_ratio
-from app.stats.tests import benjamini_hochberg, risk_p_value
+from app.stats.tests import FALSE_DISCOVERY, benjamini_hochberg, risk_p_value
 from app.store import Store
 
 FEWEST = 20  # times that a sequence must be seen
 MOST = 200
-FALSE_DISCOVERY = 0.05
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def tool_sequences(store: Store, filters: Filters, *, fewest: int = FEWEST) -> S
     ).filter(pl.col("times") < pl.col("all_times"))
     rows = [_compared(row) for row in compared.iter_rows(named=True)]
     for row, q in zip(rows, benjamini_hochberg([row["p"] for row in rows]), strict=True):
-        row["q"], row["is_certain"] = q, q < FALSE_DISCOVERY
+        row["q"], row["is_certain"] = q, q <= FALSE_DISCOVERY
         row["reading"] = _reading(row)
     before_failures = pl.col("rate") > pl.col("other_rate")
     made = pl.DataFrame(rows, schema=_FRAME).sort(

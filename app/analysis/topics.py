@@ -16,7 +16,7 @@ from app.metrics.filters import Filters
 from app.metrics.query import Query, run
 from app.metrics.result import Result
 from app.metrics.windows import Window
-from app.stats.tests import benjamini_hochberg, risk_p_value
+from app.stats.tests import FALSE_DISCOVERY, benjamini_hochberg, risk_p_value
 from app.store import Store
 
 METRICS = (
@@ -29,7 +29,6 @@ METRICS = (
     "resolved_rate",
     "escalation_rate",
 )
-FALSE_DISCOVERY = 0.05
 NAMED = 2
 NO_TOPIC = ("other", "(none)")
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import special
 
+FALSE_DISCOVERY = 0.05  # what is called certain: at most one in twenty of all that is called so may be chance
+
 
 def chi_squared_split(observed: Sequence[float], shares: Sequence[float] | None = None) -> tuple[float, float]:
     """Pearson's chi-squared test that units fell into arms by ``shares`` (equal when None).
