@@ -9,7 +9,7 @@ import streamlit as st
 from app import ui
 from app.analysis import error_correlates, error_evidence, error_group, error_reach, failures, overview
 from app.analysis.playbooks import class_names, playbook
-from app.charts.failures import correlates_chart, reactions_chart, trend_chart
+from app.charts.failures import reactions_chart, trend_chart
 from app.charts.metrics import course, course_words
 from app.format import count, money
 from app.ui.detail import chosen_in_address, keep_in_address, load_or_stop, long_code, stay_link
@@ -143,31 +143,18 @@ if group_id:
     ui.section(
         "What it goes with",
         "How often traces with a value have this error, against the other traces of the same names. Certain: the false "
-        "discovery rate is below 5 %. Neither says which causes which.",
+        "discovery rate is at most 5 %. Neither says which causes which.",
     )
     if goes_with.is_empty():
         ui.empty_state(
             "Nothing to compare", "All traces of the selection share model, release, feature and environment."
         )
     else:
-        chart, words = correlates_chart(goes_with)
-        ui.show_chart(chart, alt=words)
-        ui.table(
-            error_correlates.correlate_rows(goes_with),
-            columns={
-                "label": ui.Column("Dimension", pinned=True),
-                "value": ui.Column("Value"),
-                "reading": ui.Column("Reading", help="Certain when q is below 5 % (Fisher's test, Benjamini-Hochberg)"),
-                "ratio": ui.Column("Times as often", "number", help="Risk ratio"),
-                "low": ui.Column("From", "number", help="Low end of its 95 % interval (Katz)"),
-                "high": ui.Column("To", "number", help="High end"),
-                "rate": ui.Column("Rate", "rate"),
-                "other_rate": ui.Column("Rate elsewhere", "rate"),
-                "hit": ui.Column("Traces with it", "count"),
-                "exposed": ui.Column("Traces", "count"),
-                "q": ui.Column("q", "number", help="False discovery rate at which it would be called"),
-            },
-            key="correlates",
+        ui.show_correlates(
+            goes_with,
+            hit="Traces with it",
+            exposed="Traces",
+            rate="Rate",
             alt="Rate of this error by model, release, tool, feature, environment, prompt version and tag",
             download_name="error_correlates",
         )

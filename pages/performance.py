@@ -184,7 +184,7 @@ elif part == "Tools":
                 before.frame,
                 columns={
                     "sequence": ui.Column("Tools in a row", pinned=True),
-                    "reading": ui.Column("Reading", help="Certain when q is below 5 %"),
+                    "reading": ui.Column("Reading", help="Certain when q is at most 5 %"),
                     "ratio": ui.Column("Times as often", "number", help="Failures after it against elsewhere"),
                     "rate": ui.Column("Failed next", "rate"),
                     "other_rate": ui.Column("Elsewhere", "rate"),

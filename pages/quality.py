@@ -6,7 +6,6 @@ import streamlit as st
 
 from app import ui
 from app.analysis import (
-    error_correlates,
     overview,
     quality,
     score_agreement,
@@ -16,7 +15,6 @@ from app.analysis import (
     scores,
 )
 from app.charts import quality as charts
-from app.charts.failures import correlates_chart
 from app.format import count, rate
 from app.metrics.registry import find_dimension
 
@@ -129,23 +127,11 @@ with ui.guarded():
             if goes_with.is_empty():
                 ui.note("All scores share model, release, feature and environment, so nothing can be compared.")
             else:
-                chart, words = correlates_chart(goes_with)
-                ui.show_chart(chart, alt=words)
-                ui.table(
-                    error_correlates.correlate_rows(goes_with),
-                    columns={
-                        "label": ui.Column("Dimension", pinned=True),
-                        "value": ui.Column("Value"),
-                        "hit": ui.Column("Bad scores", "count"),
-                        "exposed": ui.Column("Scores", "count"),
-                        "rate": ui.Column("Share of bad", "rate"),
-                        "other_rate": ui.Column("Elsewhere", "rate"),
-                        "ratio": ui.Column("Times as often", "number", help="Risk ratio"),
-                        "low": ui.Column("From", "number", help="Low end of its 95 % interval (Katz)"),
-                        "high": ui.Column("To", "number", help="High end"),
-                        "reading": ui.Column("Reading", help="Certain: q below 5 % (Fisher, Benjamini-Hochberg)"),
-                    },
-                    key="correlates",
+                ui.show_correlates(
+                    goes_with,
+                    hit="Bad scores",
+                    exposed="Scores",
+                    rate="Share of bad",
                     alt="Share of bad scores by model, release, feature, prompt version, failed tool and topic",
                     download_name="score_correlates",
                 )
@@ -196,7 +182,7 @@ with ui.guarded():
         if chosen:
             ui.section(
                 "How what is scored differs from the rest",
-                "Certain: the false discovery rate is below 5 %. Only what also differs by a quarter is warned of.",
+                "Certain: the false discovery rate is at most 5 %. Only what also differs by a quarter is warned of.",
             )
             ui.table(
                 score_coverage.selection_rows(chosen),

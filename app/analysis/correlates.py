@@ -55,6 +55,22 @@ def certain_above(compared: pl.DataFrame) -> pl.DataFrame:
     return above.unique("dimension", keep="first", maintain_order=True)
 
 
+def rows_with_reading(compared: pl.DataFrame) -> pl.DataFrame:
+    """For a table: a reading in words, and no number where the ratio has no upper bound."""
+    finite = [pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name) for name in ("ratio", "high")]
+    return compared.with_columns(
+        *finite,
+        pl.when(~pl.col("is_certain"))
+        .then(pl.lit("no certain difference"))
+        .when(pl.col("other_rate") == 0)
+        .then(pl.lit("only here"))
+        .when(pl.col("ratio") > 1)
+        .then(pl.lit("more often"))
+        .otherwise(pl.lit("less often"))
+        .alias("reading"),
+    )
+
+
 def _compared(row: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
     hit, exposed = row["hit"], row["exposed"]
     other_hit, other = row["all_hit"] - hit, row["all_exposed"] - exposed

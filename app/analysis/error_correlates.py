@@ -57,19 +57,3 @@ def correlates(store: Store, filters: Filters, groups: Sequence[str]) -> pl.Data
 def times_as_often(row: Mapping[str, Any]) -> str:
     """The ratio of a row in words."""
     return "only there" if row["other_rate"] == 0 else f"{row['ratio']:.1f} times as often as elsewhere"
-
-
-def correlate_rows(frame: pl.DataFrame) -> pl.DataFrame:
-    """``correlates`` for a table: a reading in words, and no number where the ratio has no upper bound."""
-    finite = [pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name) for name in ("ratio", "high")]
-    return frame.with_columns(
-        *finite,
-        pl.when(~pl.col("is_certain"))
-        .then(pl.lit("no certain difference"))
-        .when(pl.col("other_rate") == 0)
-        .then(pl.lit("only here"))
-        .when(pl.col("ratio") > 1)
-        .then(pl.lit("more often"))
-        .otherwise(pl.lit("less often"))
-        .alias("reading"),
-    )

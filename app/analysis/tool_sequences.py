@@ -64,7 +64,7 @@ class Sequences:
         rest = f" {count(self.left_out)} rarer sequences are left out." if self.left_out else ""
         return (
             "How often the trace failed right after these calls, against other places in traces of the same names."
-            f" Certain: the false discovery rate is below 5 %.{rest}"
+            f" Certain: the false discovery rate is at most 5 %.{rest}"
         )
 
 

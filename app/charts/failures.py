@@ -1,4 +1,4 @@
-"""Charts of errors: occurrences over time by class, what a group goes with, what came next. Each with its words."""
+"""Charts of errors: occurrences over time by class, what came next. Each with its words."""
 
 from __future__ import annotations
 
@@ -35,8 +35,6 @@ ERROR_CLASSES = (
     "quota",
 )
 SERIES = 6
-ROWS = 10
-WIDEST = 10.0
 
 
 def trend_chart(
@@ -80,30 +78,6 @@ def trend_chart(
     total = int(frame["error_occurrences"].sum() or 0)
     most = class_name(names[0]).lower() if names else "none"
     return chart, f"{count(total)} error occurrences per {grain} by class; most are {most}"
-
-
-def correlates_chart(frame: pl.DataFrame) -> tuple[alt.TopLevelMixin, str]:
-    """Risk ratios with their intervals, the surest first, and the same in a sentence."""
-    shown = frame.head(ROWS)
-    rows = shown.select(
-        (pl.col("label") + " " + pl.col("value")).alias("name"),
-        pl.col("ratio").clip(0, WIDEST).alias("estimate"),
-        pl.col("low").clip(0, WIDEST),
-        pl.col("high").clip(0, WIDEST),
-    )
-    notes = [f"{frame.height - rows.height} more in the table"] if frame.height > rows.height else []
-    if (shown["high"] > WIDEST).any():
-        notes.append(f"cut at {WIDEST:.0f} times")
-    chart = intervals(
-        rows,
-        label="Times as often as elsewhere, with 95 % interval",
-        form="number",
-        written=lambda value: "—" if value is None else f"{value:.2f}x",
-        reference=1.0,
-        subtitle=" · ".join(notes),
-    )
-    top = rows.row(0, named=True)
-    return chart, f"Risk ratios; first {top['name']}, {top['estimate']:.1f} times as often as elsewhere"
 
 
 def reactions_chart(made: Reactions) -> tuple[alt.TopLevelMixin, str]:

@@ -2,6 +2,7 @@
 
 from app.cache import ask, cached
 from app.ui.cards import Card, kpi_row, metric_cards, missing_fields
+from app.ui.correlates import show_correlates
 from app.ui.figures import PICK, show_chart
 from app.ui.layout import (
     asked_dimension,
@@ -62,6 +63,7 @@ __all__ = [
     "search_box",
     "section",
     "show_chart",
+    "show_correlates",
     "side_by_side",
     "start",
     "step",

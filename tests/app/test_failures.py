@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.analysis import error_correlates, error_group, error_reach, failures
+from app.analysis.correlates import rows_with_reading
 from app.analysis.error_report import errors_report
 from app.metrics.filters import Filters
 from app.metrics.query import Query, run
@@ -141,7 +142,7 @@ def test_what_a_group_goes_with_is_found_and_the_rest_is_not_certain(store: Stor
     assert first["rate"] == pytest.approx(0.4)
     assert first["other_rate"] == 0.0
     assert first["low"] > 5
-    table = error_correlates.correlate_rows(got)
+    table = rows_with_reading(got)
     assert table["reading"][0] == "only here"
     assert table["ratio"][0] is None
     assert not got.filter(got["dimension"] == "model")["is_certain"].any()
