@@ -77,9 +77,8 @@ for each in found:
 head = asked_head()
 left, right = ui.side_by_side()
 with left:
-    end = page.filters.window.local_end(page.timezone)
     ui.show_chart(
-        course(head.course, "observations", grain=head.grain, end=end),
+        course(head.course, "observations", grain=head.grain, **page.span),
         alt=course_words(head.course, "observations", grain=head.grain),
     )
 with right:

@@ -16,7 +16,6 @@ from app.ui.detail import chosen_in_address, keep_in_address, load_or_stop, long
 from app.ui.suggestions import show_playbook
 
 page = ui.start("Errors", "What breaks, for whom, and what to do about it?")
-end = page.filters.window.local_end(page.timezone)
 group_id = st.query_params.get("group")
 
 if group_id:
@@ -64,7 +63,7 @@ if group_id:
     ui.note(f"{asked_origin()} {error_group.history(group, page.timezone)}")
 
     over_time = asked_course()
-    chart, words = trend_chart(over_time, end, asked_marks())
+    chart, words = trend_chart(over_time, asked_marks(), **page.span)
     ui.show_chart(chart, alt=words)
 
     known = error_evidence.evidence(asked_facts(), goes_with, title=group.title)
@@ -186,10 +185,10 @@ if found.frame.is_empty():
     st.stop()
 
 over_time = asked_course()
-chart, words = trend_chart(over_time, end, asked_marks())
+chart, words = trend_chart(over_time, asked_marks(), **page.span)
 ui.show_chart(chart, alt=words)
 ui.show_chart(
-    course(head.course, "error_rate", grain=head.grain, end=end, height=180),
+    course(head.course, "error_rate", grain=head.grain, **page.span, height=180),
     alt=course_words(head.course, "error_rate", grain=head.grain),
 )
 

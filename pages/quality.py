@@ -20,7 +20,6 @@ from app.metrics.registry import find_dimension
 
 page = ui.start("Quality", "How good are the answers, and is that changing?")
 selection = (page.timezone, page.filters)
-end = page.filters.window.local_end(page.timezone)
 listed = ui.cached(page, scores.list_scores, page.filters)
 if listed.frame.is_empty():
     ui.empty_state(
@@ -102,7 +101,7 @@ with ui.guarded():
             st.warning(ui.plain(sentence, longest=700), icon=":material/filter_alt:")
         shown |= {"Over time": now.answer}
 
-        chart, words = charts.course_chart(now, score, moved, end)
+        chart, words = charts.course_chart(now, score, moved, **page.span)
         ui.show_chart(chart, alt=words)
     with middle:
         left, right = ui.side_by_side()

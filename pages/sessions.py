@@ -155,9 +155,8 @@ ui.table(
     download=partial(sessions.every_session, page.store, page.timezone, page.filters, order, reverse=reverse),
 )
 turn_pages("page", number, page_count)
-end = page.filters.window.local_end(page.timezone)
 ui.show_chart(
-    course(head.course, "resolved_rate", grain=head.grain, end=end),
+    course(head.course, "resolved_rate", grain=head.grain, **page.span),
     alt=course_words(head.course, "resolved_rate", grain=head.grain),
 )
 ui.how_computed(

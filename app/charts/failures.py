@@ -38,14 +38,15 @@ SERIES = 6
 
 
 def trend_chart(
-    result: Result, end: datetime, releases: Mapping[datetime, str] | None = None
+    result: Result, releases: Mapping[datetime, str] | None = None, *, start: datetime, end: datetime
 ) -> tuple[alt.TopLevelMixin, str]:
     """Occurrences over time, stacked by class, and the same in a sentence.
 
     Args:
         result: of ``failures.trend``.
-        end: of the window, display zone.
         releases: what to mark: when a release began, display zone -> its name.
+        start: of the window, display zone.
+        end: of the window, display zone.
     """
     grain = result.query.grain or "day"
     names = classes(result)
@@ -71,6 +72,7 @@ def trend_chart(
         written=count,
         names=[*kept.values(), *([OTHER] if hidden else [])],
         order=[class_name(name) for name in ERROR_CLASSES],
+        start=start,
         end=end,
         marks=releases,
         subtitle=" · ".join(notes),

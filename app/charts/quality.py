@@ -26,14 +26,14 @@ _TIMES = {"hour": "%d %b %H:%M", "day": "%a %d %b", "week": "week of %d %b", "mo
 
 
 def course_chart(
-    found: Course, score: Score, changes: Sequence[Change], end: datetime
+    found: Course, score: Score, changes: Sequence[Change], *, start: datetime, end: datetime
 ) -> tuple[alt.TopLevelMixin, str]:
     """A score over time: a line with its interval, or the shares of its categories stacked; and the same in words."""
     if score.form == "categories":
-        return _stacked_course(found, score, end)
+        return _stacked_course(found, score, start, end)
     frame, form = found.frame, _form(score)
     before = changes[0].before if changes else None
-    last = partial_ends(frame["time"].to_list(), found.grain, None, end)[1]
+    partial = partial_ends(frame["time"].to_list(), found.grain, start, end)
     shown = _with_words(frame, score).with_columns(pl.col("time").dt.replace_time_zone("UTC"))
     label = _label(score)
     x = alt.X(
@@ -63,8 +63,9 @@ def course_chart(
         rule = pl.DataFrame({"at": [before.value]})
         layers.append(alt.Chart(rule).mark_rule(color=QUIET, strokeDash=[4, 3], strokeWidth=1.4).encode(y="at:Q"))
         notes.append(f"dashed: {written(score, before.value)} in the previous period")
-    if last:
-        notes.append(f"the last {found.grain} is not over")
+    if any(partial):
+        ends = " and ".join(name for name, is_partial in zip(("first", "last"), partial, strict=True) if is_partial)
+        notes.append(f"{ends}: only part of the {found.grain}")
     chart = titled(alt.layer(*layers).properties(height=HEIGHT), f"{label} per {found.grain}", notes)
     values = frame["value"].to_list()
     if not values:
@@ -73,7 +74,7 @@ def course_chart(
     return chart, f"{label} per {found.grain}: between {low} and {high}, {now} at the end"
 
 
-def _stacked_course(found: Course, score: Score, end: datetime) -> tuple[alt.TopLevelMixin, str]:
+def _stacked_course(found: Course, score: Score, start: datetime, end: datetime) -> tuple[alt.TopLevelMixin, str]:
     frame = with_other(found.frame, "time")
     names = [*score.labels, *([OTHER] if frame["label"].is_in([OTHER]).any() else [])]
     chart = stacked_bars(
@@ -86,6 +87,7 @@ def _stacked_course(found: Course, score: Score, end: datetime) -> tuple[alt.Top
         written=rate,
         names=names,
         order=score.labels,
+        start=start,
         end=end,
     )
     said = ", ".join(f"{each.label} {rate(each.value)}" for each in found.total)
