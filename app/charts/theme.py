@@ -86,14 +86,14 @@ def series_colour(field: str, names: Sequence[str], order: Sequence[str] = ()) -
 
 
 _AXIS = {
-    "money": "datum.value >= 10 ? format(datum.value, '$,.0f') : datum.value >= 0.1 || datum.value == 0 ? "
-    "format(datum.value, '$,.2f') : datum.value >= 0.0001 ? format(datum.value, '$.4~f') : "
+    "money": "abs(datum.value) >= 10 ? format(datum.value, '$,.0f') : abs(datum.value) >= 0.1 || "
+    "datum.value == 0 ? format(datum.value, '$,.2f') : abs(datum.value) >= 0.0001 ? format(datum.value, '$.4~f') : "
     "format(datum.value, '$.0~e')",
-    "duration": "datum.value >= 3600000 ? format(datum.value / 3600000, '.3~g') + ' h' : datum.value >= 60000 ? "
-    "format(datum.value / 60000, '.3~g') + ' m' : datum.value >= 1000 ? "
-    "format(datum.value / 1000, '.3~g') + ' s' : format(datum.value, '.3~g') + ' ms'",
+    "duration": "abs(datum.value) >= 3600000 ? format(datum.value / 3600000, '.3~g') + ' h' : "
+    "abs(datum.value) >= 60000 ? format(datum.value / 60000, '.3~g') + ' m' : "
+    "abs(datum.value) >= 1000 ? format(datum.value / 1000, '.3~g') + ' s' : format(datum.value, '.3~g') + ' ms'",
     "rate": "format(datum.value * 100, '.3~g') + ' %'",
-    "tokens": "datum.value >= 1000 ? replace(replace(format(datum.value, '.3~s'), 'G', ' B'), /([kM])$/, ' $1') : "
+    "tokens": "abs(datum.value) >= 1000 ? replace(replace(format(datum.value, '.3~s'), 'G', ' B'), /([kM])$/, ' $1') : "
     "format(datum.value, ',.3~g')",
 }
 

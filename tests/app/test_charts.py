@@ -1,18 +1,21 @@
 from __future__ import annotations
 
 import itertools
+import re
 import tomllib
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import altair as alt
 import numpy as np
 import polars as pl
 import pytest
 
 from app.charts.bars import ranked_bars
+from app.charts.images import svg
 from app.charts.series import stacked_bars, time_series
-from app.charts.theme import DARK, LIGHT, OTHER, QUIET, SLOTS, axis_labels, slots
+from app.charts.theme import DARK, LIGHT, OTHER, QUIET, SLOTS, axis, axis_labels, slots
 
 ROOT = Path(__file__).resolve().parents[2]
 BACKGROUND = {"light": "#FFFFFF", "dark": "#11161D"}
@@ -222,3 +225,19 @@ def test_bars_of_kinds_keep_their_own_colours() -> None:
 
 def test_an_unknown_unit_is_written_as_a_number() -> None:
     assert axis_labels("whatever") == axis_labels("tokens")
+
+
+@pytest.mark.parametrize(
+    ("form", "values", "labels"),
+    [
+        ("money", [-0.0005, 0.0, 0.001], ["-$0.0005", "$0.00", "$0.001"]),
+        ("money", [-1500.0, 0.5], ["-$1,500", "$0.50"]),
+        ("duration", [-90_000.0, -2_000.0, 2_000.0], ["-1.5 m", "-2 s", "2 s"]),
+        ("tokens", [-1_500.0, 1_500.0], ["-1.5 k", "1.5 k"]),
+    ],
+)
+def test_an_axis_writes_below_zero_as_above(form: str, values: list[float], labels: list[str]) -> None:
+    y = alt.Y("y:Q", axis=axis(None, form, values=values), scale=alt.Scale(nice=False))
+    picture = svg(alt.Chart(alt.InlineData([{"y": each} for each in values])).mark_point().encode(y=y))
+    found = re.findall(r">([^<>]+)</text>", picture.replace("\N{MINUS SIGN}", "-"))
+    assert set(labels) <= set(found)
