@@ -14,7 +14,7 @@ from app.alerts.delivery import Deliver
 from app.alerts.evaluation import LEDGER_FILE, Outcome, WatchedRule, evaluate, last_outcome, preview
 from app.alerts.ledger import Ledger
 from app.alerts.notice import Notice
-from app.alerts.outbox import Outbox
+from app.alerts.outbox import Delivery, Outbox
 from app.alerts.output import Happening
 from app.alerts.site import Site
 from app.store import Store
@@ -91,7 +91,7 @@ def happened(settings: Settings, since: datetime, until: datetime, rule: str | N
     try:
         records = ledger.history(since, until, rule)
         told = [record.notice_id for record in records if record.notice_id is not None]
-        by_notice: dict[str | None, list] = {}  # type: ignore[type-arg]
+        by_notice: dict[str | None, list[Delivery]] = {}
         for delivery in Outbox(ledger).deliveries(told):
             by_notice.setdefault(delivery.notice_id, []).append(delivery)
     finally:
