@@ -35,19 +35,42 @@ _CONFIG: dict[str, Any] = {
     "mark": {"color": LIGHT[0]},
 }
 
+_SMALL: dict[str, Any] = {
+    # Readers without the font that widths are measured in draw wider letters.
+    "padding": {"left": 10, "right": 12, "top": 5, "bottom": 5},
+    "axis": {**_CONFIG["axis"], "labelFontSize": 11, "labelSeparation": 8},
+    "legend": {**_CONFIG["legend"], "labelFontSize": 11},
+}
 
-def svg(chart: alt.TopLevelMixin, *, title: str = "", width: int = WIDTH, note: bool = True) -> str:
+
+def svg(
+    chart: alt.TopLevelMixin,
+    *,
+    title: str = "",
+    width: int = WIDTH,
+    height: int | None = None,
+    note: bool = True,
+    small: bool = False,
+) -> str:
     """The chart as an SVG picture.
 
     Args:
         chart: from ``app.charts``.
         title: what it shows, where the chart has lost its own; what else has to be known stands below it.
-        width: in pixels.
+        width: in pixels, all of it.
+        height: the same; by default the chart's own height and what stands around it.
         note: whether what else has to be known is written into the picture.
+        small: letters for a picture that stands beside another on a sheet of paper.
     """
     import vl_convert  # noqa: PLC0415 - a browser engine's worth of library that only a file needs
 
-    return str(vl_convert.vegalite_to_svg(_specified(chart, title, width, note=note), allowed_base_urls=[]))
+    specified = _specified(chart, title, width, note=note)
+    if height is not None:
+        specified |= {"height": height, "autosize": {"type": "fit", "contains": "padding"}}
+    if small:
+        specified["config"] |= _SMALL
+        specified["title"] = {**specified.get("title", {}), "fontSize": 13, "limit": width}
+    return str(vl_convert.vegalite_to_svg(specified, allowed_base_urls=[]))
 
 
 def png(chart: alt.TopLevelMixin, *, title: str = "", width: int = WIDTH, scale: float = 2.0) -> bytes:

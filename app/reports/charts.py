@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.analysis.performance import PERCENTILES, percentile_words
 from app.charts.costs import bridge_bars, bridge_words
+from app.charts.images import svg
 from app.charts.metrics import course, course_words
 from app.charts.performance import percentiles
-from app.charts.theme import LIGHT, note_of
+from app.charts.theme import note_of
 
 if TYPE_CHECKING:
     from altair import TopLevelMixin
@@ -19,27 +20,6 @@ if TYPE_CHECKING:
 
 WIDTH = 344  # two side by side on a sheet of paper, one on a phone
 HEIGHT = 210
-# Readers without the font that widths are measured in draw wider letters.
-PADDING = {"left": 10, "right": 12, "top": 5, "bottom": 5}
-_INK, _SOFT, _FAINT = "#111827", "#4b5563", "#e5e7eb"
-_FONT = "Arial, Helvetica, sans-serif"  # what every machine has: a font that is fetched would be a request
-CONFIG: dict[str, Any] = {
-    "background": "#ffffff",
-    "font": _FONT,
-    "view": {"stroke": None},
-    "mark": {"color": LIGHT[0]},
-    "axis": {
-        "labelColor": _SOFT,
-        "titleColor": _SOFT,
-        "gridColor": _FAINT,
-        "domainColor": _FAINT,
-        "labelFontSize": 11,
-        "labelSeparation": 8,
-    },
-    "legend": {"labelColor": _SOFT, "labelFontSize": 11},
-    "title": {"color": _INK, "fontWeight": 600},
-    "range": {"category": list(LIGHT), "ramp": ["#ffffff", _INK]},
-}
 
 
 @dataclass(frozen=True)
@@ -96,13 +76,5 @@ def _has_values(report: Report, metric: str) -> bool:
 
 
 def _picture(chart: TopLevelMixin, alt: str, height: int | None = None) -> Picture:
-    import vl_convert  # noqa: PLC0415 - a report without pictures pays for no engine of them
-
-    made = chart.to_dict(validate=False)
-    made |= {"width": WIDTH, "padding": PADDING, "autosize": {"type": "fit", "contains": "padding"}, "config": CONFIG}
-    if height is not None:
-        made["height"] = height
-    made["title"]["fontSize"] = 13
-    made["title"]["limit"] = WIDTH
-    svg = vl_convert.vegalite_to_svg(made, allowed_base_urls=[])
-    return Picture(svg, alt, note_of(chart), WIDTH, int(made["height"]))
+    height = height or int(chart.to_dict(validate=False)["height"])
+    return Picture(svg(chart, width=WIDTH, height=height, note=False, small=True), alt, note_of(chart), WIDTH, height)
