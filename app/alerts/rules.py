@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -78,15 +79,17 @@ def rules(definitions: Definitions, store: Store | None = None) -> tuple[Rule, .
 
 
 def find_rule(definitions: Definitions, name: str, store: Store | None = None) -> Rule:
-    """The rule of a name.
+    """The rule of a name, whatever is wrong with others.
 
     Raises:
-        ConfigError: there is none; the nearest names are given.
+        ConfigError: there is none, with the nearest names; or it is wrong.
     """
-    known = {each.name: each for each in rules(definitions, store)}
-    if name not in known:
+    named = tuple(each for each in definitions.alert if each.name == name)
+    found = {each.name: each for each in rules(replace(definitions, alert=named), store)}
+    if name not in found:
+        known = [each.name for each in (*SHIPPED, *definitions.alert)]
         raise ConfigError(f"There is no alert {name!r}", hint=nearest(name, known))
-    return known[name]
+    return found[name]
 
 
 def _explained(each: AlertSettings, channels: Sequence[str], store: Store | None, *, is_shipped: bool) -> Rule:

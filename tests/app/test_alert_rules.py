@@ -38,6 +38,17 @@ def test_five_rules_come_along() -> None:
     assert found["sync fails"].format == "count"
 
 
+def test_a_rule_is_found_beside_a_wrong_one() -> None:
+    wrong, fine = AlertSettings("wrong", "eror_rate", alert=1), AlertSettings("fine", "error_rate", alert=0.1)
+    configured = Definitions(alert=(wrong, fine))
+    assert find_rule(configured, "fine").alert == 0.1
+    with pytest.raises(ConfigError, match="eror_rate"):
+        find_rule(configured, "wrong")
+    with pytest.raises(ConfigError, match="no alert 'fin'") as raised:
+        find_rule(configured, "fin")
+    assert "fine" in raised.value.hint
+
+
 def test_a_configured_rule_replaces_the_shipped_one_of_its_name() -> None:
     mine = AlertSettings("errors", "failed_rate", alert=0.2)
     off = AlertSettings("daily cost", "cost_usd", enabled=False)
