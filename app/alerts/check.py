@@ -6,15 +6,13 @@ Composes what ``evaluation`` takes from outside. Nothing here decides when anyth
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from app.alerts.delivery import Deliver
-from app.alerts.evaluation import LEDGER_FILE, Outcome, WatchedRule, evaluate, last_outcome, preview
-from app.alerts.ledger import Ledger
+from app.alerts.diary import Diary
+from app.alerts.evaluation import Outcome, WatchedRule, evaluate, last_outcome, preview
 from app.alerts.notice import Notice
-from app.alerts.outbox import Delivery, Outbox
 from app.alerts.output import Happening
 from app.alerts.site import Site
 from app.store import Store
@@ -23,21 +21,6 @@ from etl.settings import Settings
 
 if TYPE_CHECKING:
     from app.alerts.evaluation import Source
-
-SHOWN_DAYS = 30
-
-
-@dataclass(frozen=True)
-class Overview:
-    """How things stand, for a page.
-
-    Attributes:
-        outcome: overall status, states, broken rules and channels as of the last check.
-        happenings: of the last 30 days, newest first, each with what became of its notice.
-    """
-
-    outcome: Outcome
-    happenings: tuple[Happening, ...]
 
 
 def check(
@@ -67,16 +50,15 @@ def check_dry(settings: Settings, now: datetime) -> Outcome:
     return preview(_source(settings, None), now)
 
 
-def overview(settings: Settings, store: Store | None = None, now: datetime | None = None) -> Overview:
+def last_check(settings: Settings, store: Store | None = None, now: datetime | None = None) -> Outcome:
     """How things stand since the last check; nothing is looked at, sent or written.
 
     Raises:
+        ConfigError: two rules have one name.
         WarehouseError: ``state.db`` can't be read.
     """
     now = now or datetime.now(UTC).replace(tzinfo=None)
-    outcome = last_outcome(_source(settings, store), settings.home, now)
-    since = now - timedelta(days=SHOWN_DAYS)
-    return Overview(outcome, tuple(happened(settings, since, now + timedelta(days=1))))
+    return last_outcome(_source(settings, store), settings.home, now)
 
 
 def happened(settings: Settings, since: datetime, until: datetime, rule: str | None = None) -> list[Happening]:
@@ -85,18 +67,7 @@ def happened(settings: Settings, since: datetime, until: datetime, rule: str | N
     Raises:
         WarehouseError: ``state.db`` can't be read.
     """
-    ledger = Ledger.reading(settings.home / LEDGER_FILE)
-    if ledger is None:
-        return []
-    try:
-        records = ledger.history(since, until, rule)
-        told = [record.notice_id for record in records if record.notice_id is not None]
-        by_notice: dict[str | None, list[Delivery]] = {}
-        for delivery in Outbox(ledger).deliveries(told):
-            by_notice.setdefault(delivery.notice_id, []).append(delivery)
-    finally:
-        ledger.close()
-    return [Happening(record, by_notice.get(record.notice_id, [])) for record in records]
+    return Diary(settings, since, until).happenings(rule or "")
 
 
 def known_rules(settings: Settings) -> Mapping[str, WatchedRule]:

@@ -108,6 +108,7 @@ class Outcome:
         channels: every channel that is on.
         as_of: how far the data reaches.
         snapshot: its number.
+        looks: how far each rule has looked, by its name; those that have.
     """
 
     at: datetime
@@ -121,6 +122,7 @@ class Outcome:
     channels: tuple[str, ...] = ()
     as_of: datetime | None = None
     snapshot: int | None = None
+    looks: Mapping[str, Look] = field(default_factory=dict)
 
     @property
     def overall(self) -> Overall:
@@ -212,14 +214,16 @@ def last_outcome(source: Source, home: Path, now: datetime) -> Outcome:
     states: tuple[State, ...] = ()
     troubles: tuple[Trouble, ...] = ()
     told: Mapping[tuple[str, str], Sequence[Delivery]] = {}
+    looked: Mapping[str, Look] = {}
     errors = {name: (error, now) for name, error in unresolved}
     if ledger is not None:
         with closing(ledger):
-            errors |= {
-                look.rule: (look.error, look.error_since or now)
-                for look in ledger.looks().values()
-                if look.error and look.rule in names
-            }
+            looked = {name: look for name, look in ledger.looks().items() if name in names | {*errors}}
+            for name, look in looked.items():
+                if name in errors:
+                    errors[name] = (errors[name][0], look.error_since or now)
+                elif look.error:
+                    errors[name] = (look.error, look.error_since or now)
             states = tuple(state for state in ledger.states() if state.rule in names)
             troubles = tuple(Outbox(ledger).troubles(now))
             told = Outbox(ledger).latest()
@@ -233,6 +237,7 @@ def last_outcome(source: Source, home: Path, now: datetime) -> Outcome:
         channels=tuple(source.channels),
         as_of=source.as_of,
         snapshot=source.snapshot,
+        looks=looked,
     )
 
 
@@ -272,7 +277,8 @@ class _Check:
                 self._fail(rule, f"The query failed with {type(error).__name__}")
 
     def outcome(self, outbox: Outbox, sent: int) -> Outcome:
-        errors = [look for look in self._ledger.looks().values() if look.error]
+        looked = self._ledger.looks()
+        errors = [look for look in looked.values() if look.error]
         return Outcome(
             at=self._now,
             rules=tuple(self._rules),
@@ -285,6 +291,7 @@ class _Check:
             channels=tuple(self._source.channels),
             as_of=self._source.as_of,
             snapshot=self._source.snapshot,
+            looks=looked,
         )
 
     def _fail(self, rule: WatchedRule, error: str) -> None:

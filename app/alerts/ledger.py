@@ -11,7 +11,7 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from importlib import resources
 from pathlib import Path
@@ -65,6 +65,9 @@ class Record:
     notice_id: str | None
     snapshot: int | None
     recorded_at: datetime
+
+
+RECORD = fields(Record)
 
 
 class Ledger:
@@ -217,13 +220,31 @@ class Ledger:
             for statement in statements("tidy"):
                 connection.execute(statement, {"rules": json.dumps(sorted(rules)), "oldest": oldest})
 
-    def history(self, since: datetime, until: datetime, rule: str | None = None) -> list[Record]:
-        """What happened in ``[since, until)`` of event time, newest first."""
-        values = {"since": since.isoformat(), "until": until.isoformat(), "rule": rule}
-        return [_record(row) for row in self.rows(text("history"), values)]
+    def history(
+        self,
+        since: datetime,
+        until: datetime,
+        rule: str | None = None,
+        *,
+        level: str | None = None,
+        most: int | None = None,
+    ) -> list[Record]:
+        """What happened in ``[since, until)`` of event time, newest first; all of it unless bounded."""
+        values = {**period(since, until), "rule": rule, "level": level, "most": most}
+        return [record_of(row) for row in self.rows(text("history"), values)]
+
+    def counts(self, since: datetime, until: datetime) -> dict[tuple[str, str], int]:
+        """How much of it there is, by rule and level."""
+        rows = self.rows(text("history_counts"), period(since, until))
+        return {(row["rule"], row["level"]): row["changes"] for row in rows}
 
     def _notice(self, notice_id: str) -> list[sqlite3.Row]:
         return self.connection.execute("select id from alert_notices where id = ?", [notice_id]).fetchall()
+
+
+def period(since: datetime, until: datetime) -> dict[str, str]:
+    """The values of ``:since`` and ``:until``."""
+    return {"since": since.isoformat(), "until": until.isoformat()}
 
 
 def moment(value: str | None) -> datetime | None:
@@ -292,8 +313,9 @@ def _look_row(look: Look) -> dict[str, Any]:
     return {"rule": look.rule, "basis": look.basis, "until": until, "now": look.checked_at.isoformat()}
 
 
-def _record(row: sqlite3.Row) -> Record:
-    fields = dict(row)
+def record_of(row: sqlite3.Row) -> Record:
+    """The line of the history in a row that has its columns, whatever else it has."""
+    values = {each.name: row["grp" if each.name == "group" else each.name] for each in RECORD}
     for name in ("at", "since", "recorded_at"):
-        fields[name] = datetime.fromisoformat(fields[name])
-    return Record(group=fields.pop("grp"), **fields)
+        values[name] = datetime.fromisoformat(values[name])
+    return Record(**values)

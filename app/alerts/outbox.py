@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from app.alerts.ledger import Ledger, moment, text
+from app.alerts.ledger import Ledger, Record, moment, period, record_of, text
 from app.alerts.notice import Notice
 
 FIRST_PAUSE = timedelta(minutes=5)
@@ -68,6 +68,19 @@ class Trouble:
     given_up: int
     since: datetime
     next_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Notices of one channel that stand alike.
+
+    Attributes:
+        notices: how many.
+        last: when the last of them was sent or given up; wall clock, naive UTC; None where none has ended.
+    """
+
+    notices: int
+    last: datetime | None
 
 
 @dataclass(frozen=True)
@@ -156,6 +169,25 @@ class Outbox:
     def deliveries(self, notice_ids: Collection[str]) -> list[Delivery]:
         """What became of notices, by channel."""
         return [_delivery(row) for row in self._ledger.rows(text("deliveries"), [json.dumps(sorted(notice_ids))])]
+
+    def by_notice(self, records: Iterable[Record]) -> dict[str, list[Delivery]]:
+        """What became of the notices of some lines of the history, by their ids."""
+        found: dict[str, list[Delivery]] = {}
+        for delivery in self.deliveries([record.notice_id for record in records if record.notice_id is not None]):
+            found.setdefault(delivery.notice_id, []).append(delivery)
+        return found
+
+    def sendings(
+        self, since: datetime, until: datetime, status: str | None = None, most: int | None = None
+    ) -> list[tuple[Record, Delivery]]:
+        """The notices of ``[since, until)`` of event time by channel, newest first; all of them unless bounded."""
+        values = {**period(since, until), "status": status, "most": most}
+        return [(record_of(row), _delivery(row)) for row in self._ledger.rows(text("sendings"), values)]
+
+    def counts(self, since: datetime, until: datetime) -> dict[tuple[str, str], Tally]:
+        """How many of them there are, by channel and status."""
+        rows = self._ledger.rows(text("sending_counts"), period(since, until))
+        return {(row["channel"], row["status"]): Tally(row["notices"], moment(row["last"])) for row in rows}
 
     def latest(self) -> dict[tuple[str, str], list[Delivery]]:
         """What became of the latest notice of each rule and group that is not ok, by channel."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from app.alerts.check import overview
+from app.alerts.check import last_check
 from app.alerts.output import outcome_json
 from app.reports.data import Alerts, OpenAlert
 from app.store import Store
@@ -18,7 +18,7 @@ def read_alerts(settings: Settings, store: Store) -> Alerts:
         ConfigError: two rules have one name.
         WarehouseError: ``state.db`` can't be read.
     """
-    outcome = overview(settings, store).outcome
+    outcome = last_check(settings, store)
     if not outcome.states and not outcome.broken:
         return Alerts()
     entries = outcome_json(outcome, settings)["alerts"]

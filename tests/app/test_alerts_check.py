@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from app.alerts.check import check, happened, overview
+from app.alerts.check import check, happened, last_check
 from app.alerts_command import alerts
 from app.store import Store
 from etl.settings import Definitions, Settings
@@ -101,10 +101,10 @@ def test_a_webhook_that_is_down_is_shown_and_gets_it_later(
     outcome = look(site, store, 1.6)
     assert [(trouble.channel, trouble.waiting) for trouble in outcome.troubles] == [("hook", 1)]
     assert "500" in outcome.troubles[0].error
-    assert overview(site, store, NINE + 2 * HOUR).outcome.troubles == outcome.troubles
+    assert last_check(site, store, NINE + 2 * HOUR).troubles == outcome.troubles
     assert look(site, store, 1.8).troubles == ()
-    shown = overview(site, store, NINE + 2 * HOUR)
-    assert [delivery.status for happening in shown.happenings for delivery in happening.deliveries] == ["sent"]
+    shown = happened(site, NINE, NINE + 2 * HOUR)
+    assert [delivery.status for happening in shown for delivery in happening.deliveries] == ["sent"]
 
 
 def test_the_command_tells_and_exits_as_asked(
