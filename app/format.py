@@ -6,6 +6,7 @@ Missing is an em dash, never 0. Knows nothing of where a number comes from.
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -74,6 +75,11 @@ def duration_ms(x: Number) -> str:
         if many < limit:
             return f"{sign}{many:,} {large} {few:02d} {small}"
     raise AssertionError("unreachable")
+
+
+def trimmed(duration: str) -> str:
+    """A duration without a last part of nothing: ``3 h`` for ``3 h 00 m``."""
+    return re.sub(r" 00 [smh]$", "", duration)
 
 
 def rate(x: Number, n: int | None = None, low: float | None = None, high: float | None = None) -> str:

@@ -40,6 +40,7 @@ router = st.navigation(
             ("performance", "Performance", "speed", False, "Which agent is slow, which tool fails, and since when?"),
             ("quality", "Quality", "grade", False, "How good are the answers, and is that changing?"),
             ("experiments", "Experiments", "science", False, "Which variant is better, and can the result be trusted?"),
+            ("alerts", "Alerts", "notifications", False, "What fires now, since when, and who was told?"),
             ("dashboards", "Dashboards", "dashboard", False, "The numbers that you chose, side by side."),
             ("sql", "SQL", "database", False, "What the other pages don't answer: read the warehouse in SQL."),
             ("reports", "Reports", "summarize", False, "What happened, to send, print or read on?"),

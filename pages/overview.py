@@ -5,6 +5,7 @@ from __future__ import annotations
 from app import ui
 from app.analysis import budgets, overview
 from app.charts.metrics import course, course_words
+from app.ui.alert_parts import alert_state
 
 page = ui.start("Overview", "What happened in this period, and what changed?")
 scope = (page.timezone, page.filters, page.comparison)
@@ -18,6 +19,7 @@ ui.stop_without_rows(page, head.totals)
 news = asked_news()
 ui.answer(overview.summary(head, news, page.filters.window.label))
 ui.kpi_row(ui.metric_cards(page, head.totals, head.course, overview.CARDS))
+alert_state(page)
 
 ui.section("What changed", overview.how_much_changed(news))
 for change in news.changes:

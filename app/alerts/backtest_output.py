@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import polars as pl
+
 from app.alerts.backtest import Backtest, Firing
 from app.alerts.rule import Rule
-from app.format import MISSING, duration_ms, formatted, number, when
+from app.alerts.rule_words import limit_text, said, value_text
+from app.format import duration_ms, number, when
+from app.metrics.timezones import to_local
 
 SHOWN = 10
 
@@ -66,10 +71,9 @@ def backtest_json(made: Backtest) -> dict[str, Any]:
 def backtest_lines(made: Backtest, timezone: ZoneInfo) -> list[str]:
     """What the rule says, how often it would have fired, which threshold would be right, and the last firings."""
     rule = made.rule
-    lines = [f"{rule.name}: {_said(rule)}"]
+    lines = [f"{rule.name}: {said(rule)}"]
     if made.since is None or made.until is None:
-        missing = "the sync has hardly run yet" if rule.by_wall_clock else "the data is shorter than the window"
-        return [*lines, f"nothing to replay: {missing}"]
+        return [*lines, f"nothing to replay: {_too_short(rule)}"]
     looked = f"{made.looks:,} looks, one each {_span(rule.every.total_seconds())}"
     groups = f", {made.groups:,} values of {rule.by}" if rule.by else ""
     per_week = f" ({number(made.per_week)} a week)" if made.firings else ""
@@ -79,7 +83,7 @@ def backtest_lines(made: Backtest, timezone: ZoneInfo) -> list[str]:
         f"{'fired':<12}{_times(len(made.firings))}{per_week}",
         f"{'time at':<12}"
         + ", ".join(f"{level.replace('_', ' ')} {_percent(x)}" for level, x in made.shares.items() if x),
-        f"{'threshold':<12}{_advice(made)}",
+        f"{'threshold':<12}{advice(made)}",
     ]
     if rule.by and made.firings:
         most = Counter(firing.group for firing in made.firings).most_common(SHOWN)
@@ -95,40 +99,68 @@ def backtest_lines(made: Backtest, timezone: ZoneInfo) -> list[str]:
     return lines
 
 
-def _said(rule: Rule) -> str:
-    sign = "<" if rule.below else ">"
-    given = [("warning", rule.warn), ("alert", rule.alert)]
-    limits = " and ".join(f"{level} {sign} {_limit(rule, x)}" for level, x in given if x is not None)
-    against = f" against the same hours of {rule.weeks} earlier weeks" if rule.weeks else ""
-    window = f", {'over ' if not rule.is_today else ''}{rule.window_words}" if rule.window_words else ""
-    each = f", for each {rule.by}" if rule.by else ""
-    where = f", where {' and '.join(rule.where)}" if rule.where else ""
-    fewest = f", at least {rule.min_n:,} {rule.units}" if rule.min_n > 1 else ""
-    return f"{rule.label}{against}{window}{each}{where}{fewest}; {limits}"
-
-
-def _advice(made: Backtest) -> str:
+def advice(made: Backtest) -> str:
+    """Which threshold gives as few firings as were asked for."""
     wish = f"at most {made.most_per_week:g} a week"
     if made.threshold is None:
         return f"none gives {wish}: nothing was measured, or missing data alone fires more often"
     beyond = "or less" if made.rule.below else "or more"
-    return f"{_limit(made.rule, made.threshold.rounded)} {beyond} gives {wish} (fires {_times(made.threshold.firings)})"
+    limit = limit_text(made.rule, made.threshold.rounded)
+    return f"{limit} {beyond} gives {wish} (fires {_times(made.threshold.firings)})"
+
+
+def replayed(made: Backtest, timezone: ZoneInfo) -> str:
+    """How often a rule would have fired, over what, and which threshold would be right, in a few sentences."""
+    if made.since is None or made.until is None:
+        return f"There is nothing to replay: {_too_short(made.rule)}"
+    groups = f", {made.groups:,} values of {made.rule.by}" if made.rule.by else ""
+    looked = f"{made.looks:,} looks from {when(made.since, timezone)} to {when(made.until, timezone)}{groups}"
+    per_week = f", {number(made.per_week)} a week" if made.firings else ""
+    return f"It would have fired {_times(len(made.firings))}{per_week}: {looked}. {advice(made)}"
+
+
+def firings_frame(made: Backtest, timezone: ZoneInfo) -> pl.DataFrame:
+    """The firings, newest first: since (display zone), lasted, level, group, peak, usual, n, until."""
+    schema: Mapping[str, Any] = {
+        "since": pl.Datetime("us"),
+        "lasted": pl.String,
+        "level": pl.String,
+        "group": pl.String,
+        "peak": pl.String,
+        "usual": pl.String,
+        "n": pl.Int64,
+        "until": pl.Datetime("us"),
+    }
+    rows = [
+        (
+            to_local(firing.since, timezone),
+            _lasted(firing),
+            firing.level,
+            firing.group or None,
+            value_text(made.rule, firing.peak),
+            None if firing.baseline is None else value_text(made.rule, firing.baseline),
+            firing.n,
+            None if firing.until is None else to_local(firing.until, timezone),
+        )
+        for firing in reversed(made.firings)
+    ]
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _too_short(rule: Rule) -> str:
+    return "the sync has hardly run yet" if rule.by_wall_clock else "the data is shorter than the window"
+
+
+def _lasted(firing: Firing) -> str:
+    return "still" if firing.until is None else _span((firing.until - firing.since).total_seconds())
 
 
 def _line(rule: Rule, firing: Firing, timezone: ZoneInfo) -> str:
-    lasted = "still" if firing.until is None else _span((firing.until - firing.since).total_seconds())
-    peak = MISSING if firing.peak is None else _value(rule, firing.peak)
-    usual = f" against {_value(rule, firing.baseline)}" if firing.baseline is not None else ""
+    lasted = _lasted(firing)
+    peak = value_text(rule, firing.peak)
+    usual = f" against {value_text(rule, firing.baseline)}" if firing.baseline is not None else ""
     group = f"  {firing.group}" if firing.group else ""
     return f"  {when(firing.since, timezone)}  {lasted:>10}  {firing.level:<8}{peak}{usual}{group}"
-
-
-def _limit(rule: Rule, x: float) -> str:
-    return f"{100 * x:+.4g} %" if rule.weeks else _value(rule, x)
-
-
-def _value(rule: Rule, x: float) -> str:
-    return _span(x) if rule.format == "seconds" else formatted(rule.format, x)
 
 
 def _span(seconds: float) -> str:

@@ -6,7 +6,6 @@ them harmless for the form in question.
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from app.alerts.notice import Notice
 from app.alerts.untrusted import one_line
-from app.format import MISSING, duration_ms, formatted, when
+from app.format import MISSING, duration_ms, formatted, trimmed, when
 from app.metrics.filters import NONE, condition_text
 
 NAME_LENGTH = 60
@@ -132,7 +131,7 @@ class NoticeWords:
     def lasted(self) -> str:
         """From the level's beginning to the look; of a recovery, how long it lasted."""
         lasted = duration_ms(max((self.notice.at - self.notice.since).total_seconds(), 0.0) * 1000)
-        return re.sub(r" 00 [smh]$", "", lasted)
+        return trimmed(lasted)
 
     @property
     def window(self) -> str:
@@ -159,7 +158,7 @@ class NoticeWords:
         if not self.base_url:
             return ""
         address = f"{self.base_url.rstrip('/')}/{page_of(self.notice.metric)}"
-        return f"{address}?{urlencode(query, doseq=True)}" if (query := self._query()) else address
+        return f"{address}?{urlencode(query, doseq=True)}" if (query := self.query) else address
 
     @property
     def command(self) -> str:
@@ -169,7 +168,7 @@ class NoticeWords:
             return ""
         if notice.window_from is None:
             return "tracehouse status"
-        query = self._query()
+        query = self.query
         words = ["tracehouse", "query", "--metrics", notice.metric]
         for option in ("since", "until", "project"):
             words += [f"--{option}", str(query[option])] if query.get(option) else []
@@ -177,13 +176,9 @@ class NoticeWords:
             words += ["--where", condition]
         return shlex.join(words) if all(word.isprintable() for word in words) else ""
 
-    def _span(self, start: datetime) -> str:
-        """From a time to the look; the day is named once where it is the same."""
-        first, last = when(start, self.timezone), when(self.notice.at, self.timezone)
-        return f"{first} to {last.removeprefix(f'{first[:10]} ')}"
-
-    def _query(self) -> dict[str, str | list[str]]:
-        """The parameters of the page's address, which are those of the command line."""
+    @property
+    def query(self) -> dict[str, str | list[str]]:
+        """The parameters of the page's address, which are those of the command line: the window and the conditions."""
         notice = self.notice
         if notice.window_from is None or notice.window_from >= notice.at:
             return {}
@@ -197,6 +192,11 @@ class NoticeWords:
             "where": where,
         }
         return {name: value for name, value in named.items() if value}
+
+    def _span(self, start: datetime) -> str:
+        """From a time to the look; the day is named once where it is the same."""
+        first, last = when(start, self.timezone), when(self.notice.at, self.timezone)
+        return f"{first} to {last.removeprefix(f'{first[:10]} ')}"
 
     def _over(self) -> str:
         """The window in words, after a value."""

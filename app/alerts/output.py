@@ -11,8 +11,9 @@ from app.alerts.evaluation import Outcome, WatchedRule
 from app.alerts.ledger import Record
 from app.alerts.notice_words import LEVEL_NAMES, NoticeWords
 from app.alerts.outbox import Delivery, Trouble
+from app.alerts.rule_words import value_text
 from app.alerts.states import FIRING, State, standing, threshold_of
-from app.format import duration_ms, formatted, number, when
+from app.format import duration_ms, number, when
 from etl.settings import Settings
 
 NO_CHANNEL = (
@@ -127,8 +128,8 @@ def history_lines(happenings: Sequence[Happening], rules: Mapping[str, WatchedRu
                 when(record.at, settings.timezone),
                 f"still {shown}" if record.kind == "repeat" else shown,
                 f"{record.rule} ({record.group})" if record.group else record.rule,
-                _written(rules.get(record.rule), record.value),
-                _whom(each.deliveries)
+                written(rules.get(record.rule), record.value),
+                whom(each.deliveries)
                 or ("told nobody: there was no channel" if record.notice_id else "not told: recovery is off"),
             )
         )
@@ -139,16 +140,23 @@ def history_lines(happenings: Sequence[Happening], rules: Mapping[str, WatchedRu
     ]
 
 
-def _whom(deliveries: Sequence[Delivery]) -> str:
+def told_words(deliveries: Sequence[Delivery]) -> str:
+    """Who was told, who not yet and who never, without the reasons."""
+    channels: dict[str, list[str]] = {}
+    for each in sorted(deliveries, key=lambda each: each.channel):
+        name = f"{each.channel} (perhaps twice)" if each.status == "sent" and each.is_duplicate else each.channel
+        channels.setdefault({"sent": "", "given_up": "never "}.get(each.status, "not yet "), []).append(name)
+    return "; ".join(f"{how}{', '.join(channels[how])}" for how in ("", "not yet ", "never ") if how in channels)
+
+
+def whom(deliveries: Sequence[Delivery]) -> str:
     """Who was told, then who was not."""
     return "; ".join(map(_delivered, sorted(deliveries, key=lambda each: (each.status != "sent", each.channel))))
 
 
-def _written(rule: WatchedRule | None, value: float | None) -> str:
+def written(rule: WatchedRule | None, value: float | None) -> str:
     """The value in its metric's form; of a rule that is no more, as a number."""
-    if rule is None or value is None:
-        return number(value)
-    return duration_ms(value * 1000) if rule.format == "seconds" else formatted(rule.format, value)
+    return number(value) if rule is None else value_text(rule, value)
 
 
 def iso(value: datetime | None) -> str | None:
@@ -170,7 +178,7 @@ def _told(outcome: Outcome, state: State, settings: Settings) -> list[str]:
         return [f"{LEVEL_NAMES[state.level].upper()}: {state.rule}", f"  {STUCK}"]
     rows = {"since": words.since, "seen": words.window, "only": words.only}
     # Whoever reads this at night wants to know who else was woken.
-    rows["told"] = _whom(outcome.told.get((state.rule, state.group), ()))
+    rows["told"] = whom(outcome.told.get((state.rule, state.group), ()))
     rows |= {"open": words.link, "look": words.command}
     head = f"{words.head.removeprefix('STILL ')}: {words.name}"
     return [head, f"  {words.sentence}", *(f"  {name:<7}{text}" for name, text in rows.items() if text)]
@@ -184,7 +192,7 @@ def _headline(outcome: Outcome) -> str:
     more = "".join(f", {text}" for text in quiet if text)
     alerts = sum(state.level == "alert" for state in outcome.firing)
     warnings = len(outcome.firing) - alerts
-    counted = [_plural(alerts, "alert") if alerts else "", _plural(warnings, "warning") if warnings else ""]
+    counted = [plural(alerts, "alert") if alerts else "", plural(warnings, "warning") if warnings else ""]
     said = " and ".join(text for text in counted if text)
     return f"{said or 'Nothing fires'} ({rules}{more})"
 
@@ -194,7 +202,7 @@ def _freshness(outcome: Outcome, settings: Settings) -> str:
         return "There is no data yet: only the sync itself is watched. Run `tracehouse sync`"
     behind = duration_ms(max((outcome.at - outcome.as_of).total_seconds(), 0) * 1000)
     zone = settings.definitions.display.timezone
-    told = f", {_plural(len(outcome.notices), 'new notice')}" if outcome.notices else ""
+    told = f", {plural(len(outcome.notices), 'new notice')}" if outcome.notices else ""
     return f"Data up to {when(outcome.as_of, settings.timezone)}, {behind} ago{told}. Times are {zone}"
 
 
@@ -202,10 +210,10 @@ def _worries(outcome: Outcome, settings: Settings, *, silent_without_channel: bo
     lines = [f"Rule {each.rule!r} can't look: {each.error}" for each in outcome.broken]
     for trouble in outcome.troubles:
         since = when(trouble.since, settings.timezone)
-        waiting = f"{_plural(trouble.waiting, 'notice')} since {since} still to be sent" if trouble.waiting else ""
+        waiting = f"{plural(trouble.waiting, 'notice')} since {since} still to be sent" if trouble.waiting else ""
         if trouble.next_at is not None:
             waiting += f" (next try from {when(trouble.next_at, settings.timezone)})"
-        lost = f"{_plural(trouble.given_up, 'notice')} given up after 3 days" if trouble.given_up else ""
+        lost = f"{plural(trouble.given_up, 'notice')} given up after 3 days" if trouble.given_up else ""
         owed = ", ".join(text for text in (waiting, lost) if text)
         test = f"Try `tracehouse alerts test {trouble.channel}`"
         lines.append(f"Channel {trouble.channel!r} fails: {trouble.error} -- {owed}. {test}")
@@ -283,5 +291,6 @@ def _delivered(delivery: Delivery) -> str:
             return f"{delivery.channel} NOT YET{f': {first}' if first else ''}"
 
 
-def _plural(count: int, what: str) -> str:
+def plural(count: int, what: str) -> str:
+    """``1 rule``, ``2 rules``."""
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"

@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from app.charts.series import time_axis
+from app.charts.series import time_axis, with_unit
 from app.charts.theme import QUIET, axis, layered, series_colour, titled
 from app.format import HOUR_MS, count, rate
 
@@ -42,12 +42,11 @@ class Labels:
     units: str
     limits: Mapping[str, str]
 
-    @property
-    def title(self) -> str:
-        """Metric, window and grain."""
+    def title(self, form: str) -> str:
+        """Metric, unit, window and grain."""
         over = "" if self.window.startswith(("today", "latest")) else "over "
         window = f", {over}{self.window}" if self.window else ""
-        return f"{self.metric}{window}, one look each {self.every}"
+        return f"{with_unit(self.metric, form)}{window}, each {self.every}"
 
 
 def readings_chart(
@@ -114,7 +113,7 @@ def readings_chart(
     told += ["diamonds: looks in warning"] if "warning" in beyond["level"] else []
     told += ["grey line: the same hours of earlier weeks"] if compares else []
     told += [f"grey dots: too few {labels.units} to say anything"] if not silent.is_empty() else []
-    return titled(layered(*layers, height=HEIGHT), labels.title, [*told, *notes])
+    return titled(layered(*layers, height=HEIGHT), labels.title(form), [*told, *notes])
 
 
 def readings_words(

@@ -216,9 +216,14 @@ _UNITS = {"money": "USD", "rate": "%", "tokens": "tokens"}
 
 
 def _title(label: str, form: str, grain: str) -> str:
-    written_unit = _UNITS.get(form, "")
-    already = not written_unit or written_unit.lower() in label.lower()
-    return f"{label} per {grain}" if already else f"{label}, {written_unit}, per {grain}"
+    named = with_unit(label, form)
+    return f"{label} per {grain}" if named == label else f"{named}, per {grain}"
+
+
+def with_unit(label: str, form: str) -> str:
+    """The metric's name with what it is measured in, unless that is said already or on the axis."""
+    unit = _UNITS.get(form, "")
+    return label if not unit or unit.lower() in label.lower() else f"{label}, {unit}"
 
 
 def rules(marks: Mapping[datetime, str], grain: str) -> list[alt.Chart]:

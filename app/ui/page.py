@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import TypedDict
@@ -73,12 +74,13 @@ class Page:
         return self.settings.definitions
 
 
-def start(title: str, question: str) -> Page:
+def start(title: str, question: str, *, without_data: Callable[[Settings], None] | None = None) -> Page:
     """Draw title, freshness, filter bar and chips; open the store. Stops the run when there is nothing to read.
 
     Args:
         title: of the page.
         question: what the page answers, in one sentence.
+        without_data: what a page shows all the same where nothing has been synced.
     """
     settings: Settings = st.session_state["settings"]
     view = current_view(title)
@@ -89,6 +91,8 @@ def start(title: str, question: str) -> Page:
         store = Store.open(settings)
     except WarehouseMissing as error:
         no_warehouse(error)
+        if without_data is not None:
+            without_data(settings)
         st.stop()
     except TracehouseError as error:
         error_box(error)

@@ -36,6 +36,8 @@ PAGES = (
     "performance",
     "quality",
     "experiments",
+    "alerts",
+    "alerts?rule=errors",
     "dashboards",
     "sql",
     "reports",

@@ -40,6 +40,7 @@ PAGES = (
     "performance",
     "quality",
     "experiments",
+    "alerts",
     "dashboards",
     "sql",
     "reports",
