@@ -120,6 +120,13 @@ def _fill(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Rows]) -> 
             connection.execute(
                 f"insert into {table} ({names}) values ({', '.join(f'${key}' for key in values)})", values
             )
+    connection.execute(
+        """insert into raw.observations by name
+        select p.*, o.start_time
+        from marts.payloads p
+        join marts.observations o using (project_id, trace_id, observation_id)
+        anti join raw.observations r using (project_id, trace_id, observation_id)"""
+    )
 
 
 @pytest.fixture(scope="module")

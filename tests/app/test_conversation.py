@@ -15,6 +15,7 @@ from etl.errors import ConfigError, NotFound
 from etl.settings import Settings
 
 START = datetime(2026, 10, 20, 12)
+THIRD = START + timedelta(minutes=2)
 
 
 def trace(number: int, minute: float, **columns: Any) -> dict[str, Any]:
@@ -87,11 +88,11 @@ TABLES: dict[str, Any] = {
     ],
     "observations": [
         seen(1),
-        seen(2),
-        seen(3),
-        seen(3, "first", type="GENERATION", start_time=START + timedelta(seconds=1)),
-        seen(3, "last", type="GENERATION", start_time=START + timedelta(seconds=2)),
-        seen(4, level="ERROR", is_error=True),
+        seen(2, start_time=START + timedelta(minutes=1)),
+        seen(3, start_time=THIRD),
+        seen(3, "first", type="GENERATION", start_time=THIRD + timedelta(seconds=1)),
+        seen(3, "last", type="GENERATION", start_time=THIRD + timedelta(seconds=2)),
+        seen(4, start_time=START + timedelta(minutes=5), level="ERROR", is_error=True),
     ],
     "payloads": [
         said(
