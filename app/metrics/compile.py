@@ -113,6 +113,10 @@ class _Statement:
         if keys:
             for number, block in enumerate(self._blocks):
                 block.name = f"b{number}"
+                if self._query.limit is not None and block.split.is_joined:
+                    # What is not kept reads the units once more: joins are worth doing once.
+                    steps[f"{block.name}_units"] = block.split.sql
+                    block.split.sql = f"from {block.name}_units"
                 steps |= block.steps()
         if self._values and not self._time and all(block.can_sum for block in self._blocks):
             self._summed(steps, parts)

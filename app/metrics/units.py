@@ -171,10 +171,12 @@ class Split:
     Attributes:
         sql: the relation.
         is_partition: whether every unit stands under exactly one combination of values.
+        is_joined: whether values come from several related rows of a unit.
     """
 
     sql: str
     is_partition: bool = True
+    is_joined: bool = False
     values: list[str] = field(default_factory=list)
 
 
@@ -232,6 +234,7 @@ def _join(made: Split, selection: Selection, dimension: Dimension, index: int, p
     on = " and ".join(f"j.k{number} = b.{outer}" for number, (outer, _) in enumerate(link.on))
     made.sql = f"select b.*, j.v{index} from ({made.sql}) b left join ({pairs}) j on {on}"  # noqa: S608 - texts are constants of the registry
     made.is_partition = made.is_partition and is_single
+    made.is_joined = made.is_joined or not is_single
 
 
 def _text(dimension: Dimension, value: str) -> str:
