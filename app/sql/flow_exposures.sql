@@ -56,8 +56,8 @@ happened as (
     from marts.scores as c
     inner join turns as t on t.project_id = c.project_id and t.trace_id = c.trace_id
     inner join turns as later on later.project_id = t.project_id and later.session_id = t.session_id
-    where c.value_normalised <= $low_score and c.data_type = 'NUMERIC' and (t.moment is null or c.scored_at <= t.moment)
-        and later.start_time <= c.scored_at
+    where c.scored_at >= $start and c.value_normalised <= $low_score and c.data_type = 'NUMERIC'
+        and (t.moment is null or c.scored_at <= t.moment) and later.start_time <= c.scored_at
     group by t.project_id, t.session_id, c.name, c.score_id
 )
 

@@ -1,6 +1,7 @@
 -- When each escalated session was escalated: its first signal of the kind that decided. Grain: (project_id, session_id).
 -- Reads `selected`: sessions with all their columns. Times UTC. A tool and a trace that are named for an escalation count
 -- from their start, a tag from its trace's end, a score from when it was given; without any of them, the session's end.
+-- $start is not after the first of these sessions: nothing earlier is about them.
 with reasons as (
     select
         project_id, session_id, end_time,
@@ -22,12 +23,13 @@ signals as (
     select r.project_id, r.session_id, case when r.kind = 'trace' then t.start_time else t.end_time end
     from reasons as r
     inner join marts.traces as t using (project_id, session_id)
-    where (r.kind = 'trace' and t.name = r.name) or (r.kind = 'tag' and list_contains(t.tags, r.name))
+    where t.start_time >= $start and ((r.kind = 'trace' and t.name = r.name) or (r.kind = 'tag' and list_contains(t.tags, r.name)))
     union all
     select r.project_id, r.session_id, c.scored_at
     from reasons as r
     inner join marts.scores as c on c.project_id = r.project_id and c.name = r.name and c.value = 1
-    left join marts.traces as t on t.project_id = c.project_id and t.trace_id = c.trace_id
+        and c.scored_at >= $start
+    left join marts.traces as t on t.project_id = c.project_id and t.trace_id = c.trace_id and t.start_time >= $start
     where r.kind = 'score' and r.session_id = coalesce(t.session_id, c.session_id)
 )
 
