@@ -1,5 +1,8 @@
 """Topics of conversations, without a call to any model: which there are, their names, when they are fitted anew.
 
+What a conversation is about is what its user came for: ``int_session_texts`` holds the opening message. Later words
+would make topics of how conversations end, and "escalations by topic" would find themselves.
+
 The fit is stored state (``meta.topic_*``): terms, directions of the topics, labels. The models place every session by
 it in SQL, so the same rows get the same topics, run by run and in a full rebuild. It is made
 
@@ -32,7 +35,7 @@ import numpy as np
 
 from etl.topic_clusters import Floats, Integers, Uses, alike, clusters, inverse_frequency, telling
 
-VERSION = 1
+VERSION = 2
 """Goes up when the fit gives other topics for the same sample."""
 
 SAMPLE = 5_000

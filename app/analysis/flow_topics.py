@@ -27,7 +27,11 @@ METRICS = (
 )
 TOPICS_SHOWN = 50
 NO_TOPIC = "without a topic"
-HOW = "Topics are read from the users' words at every sync. Sessions whose words can't be read have none."
+HOW = (
+    "Topics are what users came for: read at every sync from the first message that says more than a greeting (one of "
+    "the first three). What is said later tells how it went, and is left out. Sessions whose words can't be read have "
+    "none."
+)
 
 
 def topics(store: Store, timezone: ZoneInfo, filters: Filters, comparison: Window | None) -> Result:

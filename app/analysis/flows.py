@@ -36,6 +36,7 @@ NOTES = (
     "Triggers are compared at the same turn among sessions that came to it: Mantel-Haenszel risk ratio, exact test.",
     "What resolved sessions share: the chance to leave, compared like that; lift: what it makes over as many turns.",
     "A tool and a model count from the next turn on; a session that is escalated is seen until then.",
+    flow_topics.HOW,
     "Nothing with fewer than 5 escalations is called certain; q is the false discovery rate (Benjamini-Hochberg).",
 )
 

@@ -1,7 +1,7 @@
 """What conversations are about: size, cost, errors and satisfaction of each topic, against the comparison period.
 
-Topics are found by the sync (``etl.topics``) in the users' words. Each session counts under its main topic; ``other``
-fits none, ``(none)`` has no words to read (and, for costs and errors, holds the traces without a session).
+Topics are found by the sync (``etl.topics``) in the users' opening words. Each session counts under its main topic;
+``other`` fits none, ``(none)`` has no words to read (and, for costs and errors, holds the traces without a session).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ with one of them is the risk ratio with Katz's interval; p is Fisher's exact tes
 Benjamini-Hochberg's over everything that was looked at. Sessions of every outcome are compared, those with an unknown
 one too: they were not escalated for as long as they went on.
 
-Two kinds are no matter of time. A *topic* is there from the first message, so whole sessions are compared, each counted
+Two kinds are no matter of time. A *topic* is made of the opening message, so whole sessions are compared, each counted
 once. A *late turn* is time itself: turns from the n-th on are held against the turns before.
 
 An error or a failed tool counts within its own turn (an agent that fails and hands over in one trace), a slow or failed

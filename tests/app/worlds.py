@@ -49,7 +49,7 @@ _SCORE = """score_id name data_type source value string_value subject_kind trace
 
 
 def _observations(world: World) -> list[tuple[Any, ...]]:
-    """Payloads are cut to what tells that there is one: nothing here reads more."""
+    """With the words of the users, of which topics are made; of outputs only what tells that there is one."""
     traces = {trace.id: trace for trace in sorted(world.traces, key=lambda trace: trace.updated)}
     newest = {(span.trace_id, span.id): span for span in sorted(world.observations, key=lambda span: span.updated)}
     return [
@@ -58,7 +58,7 @@ def _observations(world: World) -> list[tuple[Any, ...]]:
             _time(span.start), _time(span.end) if span.end is not None else None, _time(span.updated),
             span.is_app_root or span.parent_id is None, False, span.level, span.status_message or None,
             trace.environment, trace.release or None, trace.user_id or None, trace.session_id or None,
-            list(trace.tags), span.model or None, span.cost.get("total"), "?" if span.input else None,
+            list(trace.tags), span.model or None, span.cost.get("total"), span.input or None,
             "!" if span.output else None,
         )
         for span in newest.values()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.models.conftest import Warehouse
 
 SUBJECTS = tuple((subject, language) for subject in corpus("support")["topics"] for language in ("en", "pt"))
-PER_SUBJECT = 14
+PER_SUBJECT = 40
 INSERT = """
     insert into raw.observations by name
     select unnest($1::varchar[]) as trace_id, unnest($2::varchar[]) as session_id, unnest($4::varchar[]) as input,
@@ -31,21 +31,25 @@ INSERT = """
 """
 
 
-def _texts(draw: random.Random, subject: str, language: str) -> list[str]:
-    """What a customer of the demo writes on a subject, in two messages."""
+def _said(draw: random.Random, subject: str, language: str) -> tuple[str, list[str]]:
+    """What a customer of the demo came for on a subject, and what they write, in two messages."""
     facts = customer_facts(draw, language)
     words, general = corpus("support")["topics"][subject][language], corpus("support")["general"][language]
-    opening = f"{draw.choice(general['openers'])} {draw.choice(words['opening'])} {draw.choice(general['closers'])}"
-    return [opening.format_map(facts), draw.choice(words["detail"]).format_map(facts)]
+    opener, need, closer = (draw.choice(each) for each in (general["openers"], words["opening"], general["closers"]))
+    return need, [f"{opener} {need} {closer}".format_map(facts), draw.choice(words["detail"]).format_map(facts)]
 
 
 def _world(first: int = 0, last: int = PER_SUBJECT) -> list[tuple[str, str, list[str]]]:
-    """Session id, planted subject and language, and the user's messages."""
+    """Session id, what its user came for, and the user's messages."""
     return [
-        (f"{subject}-{language}-{number:02}", f"{subject} {language}", _texts(random.Random(number), subject, language))
+        (f"{subject}-{language}-{number:02}", *_said(random.Random(number), subject, language))
         for subject, language in SUBJECTS
         for number in range(first, last)
     ]
+
+
+def _subject(session: str) -> str:
+    return session.rpartition("-")[0]
 
 
 def _write(warehouse: Warehouse, world: Sequence[tuple[str, str, list[str]]]) -> list[str]:
@@ -95,12 +99,13 @@ def planted(open_warehouse: type[Warehouse]) -> Warehouse:
 
 def test_topics_follow_the_planted_subjects(planted: Warehouse) -> None:
     found = _topics(planted)
-    truth = {session: subject for session, subject, _ in _world()}
-    sessions = sorted(truth)
-    named, wanted = [found[session] for session in sessions], [truth[session] for session in sessions]
-    assert _purity(named, wanted) >= 0.8
-    assert _adjusted_rand(named, wanted) >= 0.55
-    assert 5 <= len(set(named)) <= 2 * len(SUBJECTS)
+    needs = {session: need for session, need, _ in _world()}
+    sessions = sorted(needs)
+    named = [found[session] for session in sessions]
+    assert _purity(named, [_subject(session) for session in sessions]) >= 0.8
+    # within a subject they tell apart what users came for: 4 each
+    assert _adjusted_rand(named, [needs[session] for session in sessions]) >= 0.65
+    assert len(SUBJECTS) <= len(set(named)) <= 4 * len(SUBJECTS)
     assert run_checks(planted.connection) == []
 
 
@@ -116,6 +121,25 @@ def test_labels_are_words_of_the_subject(planted: Warehouse) -> None:
     assert {"refund", "invoice", "password"} & words
     assert all(row["topic_id"].isascii() and row["terms"] for row in topics)
     assert any(not label.isascii() for label in (term for row in topics for term in row["terms"]))
+
+
+def test_what_is_said_later_makes_no_topic(warehouse: Warehouse) -> None:
+    """How a session ended is in its later words; a topic made of those would explain the ending by itself."""
+    ending = ["I want to speak to a person, please", "Get me an agent, a human agent"]
+    greeted = ["Olá, bom dia!", "Hello"]
+    world = [
+        (session, need, [*greeted[: number % 2], *texts[:1], *ending[: number % 3]])
+        for number, (session, need, texts) in enumerate(_world())
+    ]
+    _write(warehouse, world)
+    warehouse.model()
+    found, stored = _topics(warehouse), _stored(warehouse)
+    assert not {"person", "agent", "human"} & {term for term, _ in stored["vocabulary"]}
+    only = type(warehouse)()
+    _write(only, [(session, need, texts[:1]) for session, need, texts in _world()])
+    only.model()
+    assert {**_stored(only), "fit": []} == {**stored, "fit": []}
+    assert _topics(only) == found
 
 
 def test_weights_of_a_session_add_up(planted: Warehouse) -> None:
@@ -153,13 +177,13 @@ def test_more_data_moves_no_session_and_a_rebuild_changes_nothing(warehouse: War
 
 
 def test_topics_are_fitted_anew_when_sessions_doubled_and_keep_their_ids(warehouse: Warehouse) -> None:
-    _write(warehouse, _world(last=6))
+    _write(warehouse, _world(last=PER_SUBJECT // 2))
     warehouse.model()
     before, labels = (
         _topics(warehouse),
         dict(warehouse.connection.execute("select topic_id, label from marts.topics").fetchall()),
     )
-    warehouse.touch(*_write(warehouse, _world(6, PER_SUBJECT)))
+    warehouse.touch(*_write(warehouse, _world(PER_SUBJECT // 2, PER_SUBJECT)))
     warehouse.model()
     [fit] = warehouse.rows("from meta.topic_fit")
     assert fit["sessions"] == len(_world())
@@ -171,7 +195,7 @@ def test_topics_are_fitted_anew_when_sessions_doubled_and_keep_their_ids(warehou
     assert all(fresh[topic] == label for topic, label in labels.items() if topic in fresh)
     # the world was small, so the second fit tells more apart; what it didn't keeps its place
     moved = sum(after[session] != topic for session, topic in before.items() if topic in fresh)
-    assert moved <= 0.35 * len(before)
+    assert moved <= 0.25 * len(before)
     incremental = warehouse.digest()
     warehouse.touch()
     warehouse.model()
