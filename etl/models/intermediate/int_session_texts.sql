@@ -3,31 +3,39 @@
 -- What the user came for: the first of the three opening messages that says more than a greeting, its first thousand
 -- letters. What is said later tells how the session went, and would make topics of outcomes ("talk to a person").
 -- source: int_user_messages, int_stop_words
-with messages as (
+with openings as (
     select
         project_id,
         session_id,
-        left(words, 1000) as text,
+        trace_id,
         row_number() over (partition by project_id, session_id order by turn_index) as place
     from int_user_messages
     where is_new and has_text(words)
     qualify place <= 3
 ),
 
-worded as (
-    select project_id, session_id, place, unnest(list_distinct(topic_words(text))) as word from messages
+said as (
+    select project_id, trace_id, unnest(list_distinct(topic_words(left(words, 1000)))) as word
+    from int_user_messages
+    semi join openings using (project_id, trace_id)
 ),
 
 telling as (
-    select distinct worded.project_id, worded.session_id, worded.place
-    from worded
-    anti join int_stop_words as stop on stop.word = strip_accents(worded.word)
+    select distinct said.project_id, said.trace_id
+    from said
+    anti join int_stop_words as stop on stop.word = strip_accents(said.word)
+),
+
+chosen as (
+    select
+        openings.project_id,
+        openings.session_id,
+        arg_min(openings.trace_id, (telling.trace_id is null, openings.place)) as trace_id
+    from openings
+    left join telling using (project_id, trace_id)
+    group by all
 )
 
-select
-    messages.project_id,
-    messages.session_id,
-    arg_min(messages.text, (telling.place is null, messages.place)) as text
-from messages
-left join telling using (project_id, session_id, place)
-group by all
+select chosen.project_id, chosen.session_id, left(messages.words, 1000) as text
+from chosen
+inner join int_user_messages as messages using (project_id, trace_id)
