@@ -28,7 +28,7 @@ from etl.redaction import PATTERNS
 from etl.settings import Definitions
 from etl.warehouse.outcomes import scale_values, settings_values
 
-Kind = Literal["script", "settings", "view", "temp", "prices", "topics", "mart"]
+Kind = Literal["script", "settings", "view", "temp", "parts", "prices", "topics", "mart"]
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Model:
     Attributes:
         path: file below ``etl/models``, without ``.sql``.
         kind: script = run as it is; settings = a table of this run, with bound values; temp = a table of this run;
-            prices = the same, after which unit prices are looked up; topics = the same, after which topics are fitted
-            where that is due; view = a view of the warehouse; mart = rows of a mart, which replace those whose key is
-            in ``scope`` (without a scope: all).
+            parts = the same, some thousand sessions at a time; prices = the same, after which unit prices are looked
+            up; topics = the same, after which topics are fitted where that is due; view = a view of the warehouse;
+            mart = rows of a mart, which replace those whose key is in ``scope`` (without a scope: all).
         scope: the table of this run that names the keys to replace.
     """
 
@@ -94,6 +94,9 @@ CHANGED = "changed: "
 TOPIC_RULES = ("topic_macros", "int_stop_words")
 """The seeds by which words are told from one another: others make other topics."""
 
+SESSIONS_AT_ONCE = 10_000
+"""What a model of the kind ``parts`` takes at a time: its rows of so many sessions and 60 topics take about 60 MB."""
+
 COMPARED = ("observations", "traces", "sessions")
 """The marts whose rows are compared then, with how they read before."""
 
@@ -107,7 +110,7 @@ SESSION_MODELS = (
     Model("intermediate/int_user_messages", "temp"),
     Model("intermediate/int_session_texts", "topics"),
     Model("intermediate/int_session_terms", "temp"),
-    Model("intermediate/int_session_topics", "temp"),
+    Model("intermediate/int_session_topics", "parts"),
     Model("intermediate/int_session_satisfaction", "temp"),
     Model("intermediate/int_escalation_names", "temp"),
     Model("intermediate/int_signals", "temp"),
@@ -251,6 +254,8 @@ class _Run:
             self._connection.execute(model.text)
         elif model.kind == "view":
             self._connection.execute(f"create or replace view {model.name} as {model.text}")
+        elif model.kind == "parts":
+            self._build_in_parts(model)
         elif model.kind == "mart":
             report.rows[model.name] = self._replace_rows(model, is_full=report.is_full and not self._is_second_pass)
         else:
@@ -261,6 +266,14 @@ class _Run:
         if model.kind == "topics" and self._knows_all_sessions(report):
             self._fit_topics(as_of)
         report.seconds[model.path] = time.perf_counter() - started
+
+    def _build_in_parts(self, model: Model) -> None:
+        """Its rows are many more than its sources': the engine's memory holds those of so many sessions."""
+        run = self._connection.execute
+        parts = 1 + _count(run("select count(*) from int_session_texts")) // SESSIONS_AT_ONCE
+        for part in range(parts):
+            verb = f"insert into {model.name}" if part else f"create or replace temp table {model.name} as"
+            run(f"{verb} {model.text}", {"part": part, "parts": parts})
 
     def _knows_all_sessions(self, report: TransformReport) -> bool:
         return report.is_full or self._is_second_pass

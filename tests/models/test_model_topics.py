@@ -150,7 +150,10 @@ def test_weights_of_a_session_add_up(planted: Warehouse) -> None:
     assert {row["session_id"]: row["topic_id"] for row in planted.rows(main)} == _topics(planted)
 
 
-def test_neither_order_nor_threads_matter(planted: Warehouse, warehouse: Warehouse) -> None:
+def test_neither_order_nor_threads_nor_parts_matter(
+    planted: Warehouse, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("etl.transform.SESSIONS_AT_ONCE", 100)
     world = _world()
     random.Random(5).shuffle(world)
     warehouse.connection.execute("set threads = 4")

@@ -2,16 +2,21 @@
 -- key: project_id, session_id, topic_id
 -- closeness: cosine of the session's terms and the topic's, 0 to 1. A session is about the closest topic and those nearly
 -- as close. Sums are of whole numbers: they depend on no order of rows.
--- source: int_session_terms, int_session_texts, meta.topic_centroids, meta.topic_fit
-with lengths as (
+-- Built in $parts parts of some thousand sessions, this one being $part: nearly each session is a little close to each topic.
+-- source: int_session_terms, int_session_texts, meta.topic_centroids, meta.topic_labels
+with used as (
+    from int_session_terms where hash(project_id, session_id) % $parts = $part
+),
+
+lengths as (
     select project_id, session_id, sqrt(sum((idf * idf * 1e9)::bigint)::double / 1e9) as length
-    from int_session_terms
+    from used
     group by all
 ),
 
 sums as (
-    select terms.project_id, terms.session_id, centroid.topic_id, sum((terms.idf * centroid.weight * 1e9)::bigint)::double / 1e9 as product
-    from int_session_terms as terms
+    select used.project_id, used.session_id, centroid.topic_id, sum((used.idf * centroid.weight * 1e9)::bigint)::double / 1e9 as product
+    from used
     inner join meta.topic_centroids as centroid using (term)
     group by all
 ),
@@ -35,7 +40,7 @@ placed as (
     select project_id, session_id, 'other', 1.0
     from int_session_texts
     anti join near using (project_id, session_id)
-    where exists (from meta.topic_labels)
+    where exists (from meta.topic_labels) and hash(project_id, session_id) % $parts = $part
 )
 
 select
