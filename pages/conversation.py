@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import ui
-from app.analysis import conversation, sessions
+from app.analysis import conversation, sessions, transcripts
 from app.charts.timeline import response_times, timeline
 from app.format import count, duration_ms, money, tokens
 from app.ui.detail import load_or_stop, number_in_address, stay_link, turn_pages
@@ -93,7 +93,7 @@ elif page_count > 1:
     jump_to(conversation.worth_a_look(turns.frame, matches), turns.frame.height)
     turn_pages("turn_page", number, page_count)
 trace_ids, before = conversation.shown_turns(turns.frame["trace_id"].to_list(), number, opened)
-said = ui.cached(page, conversation.transcript, session.project_id, tuple(trace_ids), before=before)
+said = ui.cached(page, transcripts.first_look, session.project_id, tuple(trace_ids), before=before)
 for text in said:
     row = conversation.turn_of(turns.frame, text.trace_id)
     show_turn(

@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from app.analysis.messages import Message, answer, user_message
 from app.analysis.selection import Answer, in_zone, look_up, run_over
+from app.analysis.transcripts import LONGEST_TEXT, TurnText, transcript
 from app.format import count, duration_ms, money
 from app.metrics.filters import Condition, Filters
 from app.metrics.windows import Window
@@ -24,9 +24,6 @@ from app.store import Store
 from etl.errors import ConfigError, NotFound
 
 TURNS_PER_PAGE = 20
-LONGEST_TEXT = 4_000_000
-"""Characters of one payload that are read; a longer one is cut, which costs its structure but not its words."""
-
 _BATCH = 50
 _MATCHES_NAMED = 12
 OUTCOME_WORDS = {
@@ -67,16 +64,6 @@ class Session:
     outcome_reason: str | None
     last_step: str | None
     topics: list[str]
-
-
-@dataclass(frozen=True)
-class TurnText:
-    """What was said in one turn. ``is_continuation``: the user's words are those of the turn before, yet unanswered."""
-
-    trace_id: str
-    user: Message | None
-    answer: Message | None
-    is_continuation: bool = False
 
 
 def find_session(store: Store, session_id: str, project: str | None = None) -> Session:
@@ -128,43 +115,6 @@ def payload(store: Store, project_id: str, trace_id: str, observation_id: str) -
     key = {"project_id": project_id, "trace_id": trace_id, "observation_id": observation_id}
     found = look_up(store, "observation_payload", key).frame
     return (found["input"][0], found["output"][0]) if found.height else (None, None)
-
-
-def own_payload(store: Store, project_id: str, trace_id: str) -> tuple[str | None, str | None]:
-    """What one turn received and returned, as received: what its messages are read from."""
-    values = {"project_id": project_id, "trace_ids": [trace_id], "longest": LONGEST_TEXT}
-    found = look_up(store, "turn_texts", values).frame
-    return (found["input"][0], found["output"][0]) if found.height else (None, None)
-
-
-def transcript(store: Store, project_id: str, trace_ids: Sequence[str], *, before: str | None = None) -> list[TurnText]:
-    """What was said in these turns, in the order given.
-
-    Args:
-        store: an open snapshot.
-        project_id: the session's project.
-        trace_ids: the turns to read.
-        before: the turn before the first of them, so that a continuation is recognised across a page break.
-    """
-    wanted = [*([before] if before else []), *trace_ids]
-    if not wanted:
-        return []
-    values = {"project_id": project_id, "trace_ids": wanted, "longest": LONGEST_TEXT}
-    found = look_up(store, "turn_texts", values).frame
-    texts = {row["trace_id"]: row for row in found.iter_rows(named=True)}
-    read: list[TurnText] = []
-    for trace_id in wanted:
-        row = texts.get(trace_id, {"input": None, "output": None})
-        asked, told = user_message(row["input"]), answer(row["output"])
-        read.append(TurnText(trace_id, asked, told, is_continuation=_goes_on(read, asked)))
-    return read[1:] if before else read
-
-
-def _goes_on(earlier: Sequence[TurnText], asked: Message | None) -> bool:
-    if not earlier or asked is None or earlier[-1].user is None:
-        return False
-    last = earlier[-1]
-    return last.user == asked and (last.answer is None or not last.answer.text)
 
 
 def clocked(turns_frame: pl.DataFrame, timezone: ZoneInfo) -> pl.DataFrame:

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from app.analysis.long_threads import end_of
 from app.analysis.loose_messages import from_cut_thread, from_literal, from_repr
 
 Role = Literal["user", "assistant", "system", "tool"]
@@ -91,10 +92,19 @@ def read_messages(payload: str | None, *, role: Role) -> list[Message]:
         payload: text as received; None and blank give no messages.
         role: who speaks where the payload doesn't say: user for an input, assistant for an output.
     """
+    return _read(payload, role, is_whole=True)
+
+
+def _read(payload: str | None, role: Role, *, is_whole: bool) -> list[Message]:
+    """The messages; unless the whole is wanted, those at the end of a long thread, where the user speaks there."""
     if payload is None or payload.strip() in ("", "null"):
         return []
     try:
-        messages = _from_value(_parsed(payload), role)
+        value = _parsed(payload)
+        end = None if is_whole else end_of(value)
+        messages = _from_value(end, role) if end is not None else []
+        if not any(message.role == "user" and not message.is_empty for message in messages):
+            messages = _from_value(value, role)
     except RecursionError:  # nested deeper than any message
         messages = [Message(role, _clean(payload))]
     return [message for message in messages if not message.is_empty]
@@ -102,7 +112,7 @@ def read_messages(payload: str | None, *, role: Role) -> list[Message]:
 
 def user_message(payload: str | None) -> Message | None:
     """The new message of the user in an input: the last one that the user wrote."""
-    return next((m for m in reversed(read_messages(payload, role="user")) if m.role == "user"), None)
+    return next((m for m in reversed(_read(payload, "user", is_whole=False)) if m.role == "user"), None)
 
 
 def answer(payload: str | None) -> Message | None:
@@ -110,7 +120,7 @@ def answer(payload: str | None) -> Message | None:
 
     Several answers to one call (``n=2``) are one message, a blank line between them.
     """
-    messages = read_messages(payload, role="assistant")
+    messages = _read(payload, "assistant", is_whole=False)
     # A thread so far repeats earlier turns: this turn's words come after the user's last ones.
     asked = max((i for i, message in enumerate(messages) if message.role == "user"), default=-1)
     spoken = [message for message in messages[asked + 1 :] if message.role == "assistant"]

@@ -9,9 +9,10 @@ from typing import Any
 import polars as pl
 
 from app.analysis import trace as traces
-from app.analysis.conversation import payload, transcript
+from app.analysis.conversation import payload
 from app.analysis.media import find_media
 from app.analysis.trace_words import langfuse_address, oddities, summary
+from app.analysis.transcripts import transcript
 from app.store import Store
 from etl.errors import NotFound
 

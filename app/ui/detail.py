@@ -17,6 +17,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 LONGEST_SHOWN = 4_000
+LONGEST_SENT = 400_000
+"""Characters of text that are sent to the browser at once; the rest comes as a download."""
 
 
 def load_or_stop(page: Page, function: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

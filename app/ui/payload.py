@@ -11,13 +11,11 @@ from PIL import Image
 
 from app.analysis.media import Media, find_media, safe_type
 from app.analysis.messages import Message, Role, read_messages
-from app.ui.detail import LONGEST_SHOWN, long_code, long_text
+from app.ui.detail import LONGEST_SENT, LONGEST_SHOWN, long_code, long_text
 from app.ui.text import plain
 
 TREE_LIMIT = 200_000
 """Characters of JSON that are drawn as a tree; a longer one is shown as text, the whole of it as a download."""
-SENT_LIMIT = 400_000
-"""Characters of text that are sent to the browser at once; the rest comes as a download."""
 MESSAGES_SHOWN = 20
 MOST_PIXELS = 40_000_000
 _PLACES = {
@@ -46,7 +44,7 @@ def show_payload(title: str, text: str | None, *, role: Role, key: str) -> None:
             return
         st.caption(f"{len(text):,} characters", width="content")
         tree = _tree(text)
-        messages = _spoken(read_messages(text, role=role)) if len(text) <= SENT_LIMIT and tree is not None else []
+        messages = _spoken(read_messages(text, role=role)) if len(text) <= LONGEST_SENT and tree is not None else []
         views = [view for view, there in zip(VIEWS, (messages, tree is not None, True), strict=True) if there]
         view = st.segmented_control(
             f"Show {title.lower()} as",
@@ -60,7 +58,7 @@ def show_payload(title: str, text: str | None, *, role: Role, key: str) -> None:
         _messages(messages, key=key)
     elif view == "Tree":
         st.json(tree, expanded=2)
-    elif len(text) > SENT_LIMIT:
+    elif len(text) > LONGEST_SENT:
         st.code(text[:LONGEST_SHOWN], language=None, wrap_lines=True)
         st.caption(f"The first {LONGEST_SHOWN:,} of {len(text):,} characters; the download has all of them.")
     else:

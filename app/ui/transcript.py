@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from app.analysis.conversation import TurnText, own_payload, page_with, payload, steps, tools
+from app.analysis.conversation import page_with, payload, steps, tools
 from app.analysis.messages import Message
+from app.analysis.transcripts import TurnText, as_text, own_payload, whole_turn
 from app.cache import cached
 from app.format import duration_ms, money, tokens, when
-from app.ui.detail import long_code, long_text, stay_link
+from app.ui.detail import LONGEST_SENT, long_code, stay_link
 from app.ui.layout import page_link
 from app.ui.page import Page
 from app.ui.payload import show_media
@@ -49,7 +51,7 @@ def show_turn(
         page: the page.
         project_id: the session's project.
         row: the turn's row of ``conversation.turns``.
-        said: its texts.
+        said: its texts, as ``transcripts.first_look`` cuts them.
         scores: its rows of ``conversation.scores``.
         is_looked_for: whether it is the turn that was asked for: it says so, and its tools are open.
     """
@@ -58,8 +60,11 @@ def show_turn(
     if said.is_continuation:
         st.caption("Goes on with the message above.")
     elif said.user is not None:
-        _say("user", said.user, key=f"user_{trace_id}")
-    _answer(row, said)
+        with _chat("user"):
+            _say(said.user)
+            if said.user_size and st.toggle(f"Show all {said.user_size}", key=f"user_{trace_id}_all"):
+                _say_all(cached(page, whole_turn, project_id, trace_id).user, key=f"user_{trace_id}")
+    _answer(page, project_id, row, said)
     if any(message and message.attachments for message in (said.user, said.answer)):
         _media(page, project_id, trace_id)
     if scores:
@@ -71,9 +76,13 @@ def show_turn(
     _steps(page, project_id, trace_id, row["observation_count"])
 
 
-def _answer(row: Mapping[str, Any], said: TurnText) -> None:
+def _answer(page: Page, project_id: str, row: Mapping[str, Any], said: TurnText) -> None:
     if said.answer is not None:
-        _say("assistant", said.answer, key=f"answer_{row['trace_id']}")
+        trace_id = row["trace_id"]
+        with _chat("assistant"):
+            _say(said.answer)
+            if said.answer_size and st.toggle(f"Show all {said.answer_size}", key=f"answer_{trace_id}_all"):
+                _say_all(cached(page, whole_turn, project_id, trace_id).answer, key=f"answer_{trace_id}")
     elif row["is_error"]:
         st.error("No answer: this turn ended in an error.", icon=":material/error:")
     elif said.user is not None:
@@ -126,16 +135,37 @@ def _heading(page: Page, row: Mapping[str, Any], *, is_looked_for: bool) -> None
     st.caption(" · ".join(facts))
 
 
-def _say(role: str, message: Message, *, key: str) -> None:
-    with st.chat_message(role, avatar=AVATARS[role]):
-        if message.text:
-            long_text(message.text, key=f"{key}_all")
-        for attachment in message.attachments:
-            kind = f"{attachment.kind} {attachment.media_type}".strip()
-            st.caption(f":material/attach_file: {plain(kind)} · {plain(attachment.reference)} · not loaded")
-        for index, call in enumerate(message.tool_calls):
-            with st.expander(f"Asked for the tool {plain(call.name)}", icon=":material/build:", type="compact"):
-                long_code(call.arguments or "no arguments", key=f"{key}_call_{index}", language="json")
+def _chat(role: str) -> DeltaGenerator:
+    return st.chat_message(role, avatar=AVATARS[role])
+
+
+def _say(message: Message) -> None:
+    """A message as it is seen at first."""
+    if message.text:
+        st.text(message.text, width="stretch")
+    for attachment in message.attachments:
+        kind = f"{attachment.kind} {attachment.media_type}".strip()
+        st.caption(f":material/attach_file: {plain(kind)} · {plain(attachment.reference)} · not loaded")
+    for call in message.tool_calls:
+        with st.expander(f"Asked for the tool {plain(call.name)}", icon=":material/build:", type="compact"):
+            st.code(call.arguments or "no arguments", language="json", wrap_lines=True)
+
+
+def _say_all(message: Message | None, *, key: str) -> None:
+    """A message as plain text, all of it: what the browser takes at once, the rest as a download."""
+    text = "" if message is None else as_text(message)
+    st.code(text[:LONGEST_SENT], language=None, wrap_lines=True, height=480)
+    if len(text) > LONGEST_SENT:
+        st.caption(f"The first {LONGEST_SENT:,} of {len(text):,} characters; the download has all of them.")
+        st.download_button(
+            "Download this message",
+            text.encode("utf-8", "replace"),
+            file_name="message.txt",
+            mime="text/plain",
+            icon=":material/download:",
+            key=f"{key}_download",
+            on_click="ignore",
+        )
 
 
 def _media(page: Page, project_id: str, trace_id: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from app.analysis import conversation
+from app.analysis import conversation, transcripts
 from app.session_command import session as session_command
 from app.store import Store
 from etl.errors import ConfigError, NotFound
@@ -176,9 +176,9 @@ def test_scores_go_to_their_turn_and_to_the_session(store: Store) -> None:
 
 
 def test_a_continuation_is_recognised_across_a_page_break(store: Store) -> None:
-    [text] = conversation.transcript(store, "p", ["t2"], before="t1")
+    [text] = transcripts.transcript(store, "p", ["t2"], before="t1")
     assert text.is_continuation
-    assert conversation.transcript(store, "p", []) == []
+    assert transcripts.transcript(store, "p", []) == []
 
 
 def test_pages_of_a_transcript_cover_every_turn_once() -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.analysis.messages import answer, read_messages, user_message
+from app.analysis import messages
+from app.analysis.messages import Message, answer, read_messages, user_message
 
 THREAD = [
     {"type": "human", "content": "Where is A-1?", "id": "1"},
@@ -320,6 +321,29 @@ json_values = st.recursive(
     ),
     max_leaves=20,
 )
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+@pytest.mark.parametrize("shape", ["list", "messages"])
+def test_a_thread_of_thousands_is_read_from_its_end(
+    shape: str, monkeypatch: pytest.MonkeyPatch, *, is_cut: bool
+) -> None:
+    said = [{"role": "user" if n % 2 else "assistant", "content": f"{n} {'words ' * 60}"} for n in range(3000)]
+    payload = json.dumps(said if shape == "list" else {"messages": said})
+    payload = payload[:-100] if is_cut else payload
+    read: list[int] = []
+    whole = messages._message
+    monkeypatch.setattr(messages, "_message", lambda role, content: (read.append(1), whole(role, content))[1])
+    got, told = user_message(payload), answer(payload)
+    assert got is not None
+    assert got.text.startswith("2999 ")
+    assert told is None  # nothing comes after the user's last words
+    assert 0 < len(read) < 1500
+    # where the user is silent at the end, the whole is read
+    tail = [{"role": "assistant", "content": f"{n}"} for n in range(100)]
+    quiet = json.dumps([{"role": "user", "content": "first"}, *tail])
+    assert user_message(quiet) == Message("user", "first")
+    assert answer(quiet) == Message("assistant", "99")
 
 
 @given(json_values)

@@ -66,6 +66,7 @@ def test_an_unknown_id_names_the_nearest(open_page: OpenPage, traffic_home: Path
 def long_home(tmp_path: Path, observed: Callable[..., dict[str, Any]], publish: Callable[..., Path]) -> Path:
     end = datetime(2026, 11, 23)
     words = "x" * 2_000_000
+    calls = [{"id": f"c{n}", "function": {"name": f"look_up_{n}", "arguments": "y" * 5_000}} for n in range(400)]
     rows = [
         observed(
             f"t-{n:03d}",
@@ -73,7 +74,7 @@ def long_home(tmp_path: Path, observed: Callable[..., dict[str, Any]], publish: 
             end - timedelta(hours=10) + timedelta(minutes=n),
             session_id="long",
             input=json.dumps([{"role": "user", "content": words if n == 20 else f"turn {n}"}]),
-            output="ok",
+            output=json.dumps({"role": "assistant", "content": None, "tool_calls": calls}) if n == 21 else "ok",
         )
         for n in range(500)
     ]
@@ -87,7 +88,28 @@ def test_500_turns_come_in_pages_and_2_megabytes_on_request(open_page: OpenPage,
     assert app.chat_message[2].text[0].value == "turn 21"
     shown = app.chat_message[0].text[0].value
     assert len(shown) < 10_000
-    assert "2,000,000" in app.toggle[0].label
+    assert app.toggle[0].label == "Show all 2,000,000 characters"
+    assert app.toggle[1].label == "Show all 400 tool calls"
+    assert sum(box.label.startswith("Asked for") for box in app.expander) == 10
+    assert sent(app) < 200_000
+    app.toggle[0].set_value(True).run()
+    assert "x" * 400_000 in [block.value for block in app.code]
+    assert app.get("download_button")
+    assert sent(app) < 700_000
+    app.toggle[0].set_value(False)
+    app.toggle[1].set_value(True).run()
+    assert any(block.value.startswith("Tool look_up_0") for block in app.code)
+
+
+def sent(app: AppTest) -> int:
+    """Bytes of all elements that a page sends to the browser."""
+
+    def below(block: Any) -> int:
+        return sum(
+            below(child) if hasattr(child, "children") else child.proto.ByteSize() for child in block.children.values()
+        )
+
+    return below(app.main)
 
 
 def test_it_opens_at_the_turn_that_an_address_names(open_page: OpenPage, long_home: Path) -> None:
