@@ -121,6 +121,21 @@ if part == "Paths":
         link=ui.OpenPage("flows", {"path": "path"}),
         download_name="paths",
     )
+    ui.section("Ways from step to step", flow_patterns.way_words(ways))
+    ui.table(
+        flow_patterns.way_rows(ways),
+        columns={
+            "source": ui.Column("From", pinned=True),
+            "target": ui.Column("To"),
+            "sessions": ui.Column("Sessions", "count"),
+            "share": ui.Column("Share", "share", help="Of all sessions"),
+            "place": ui.Column("Place", "count", help="Of the step nearer to where the diagram begins"),
+        },
+        key="ways_table",
+        alt="Ways from step to step, the most frequent first",
+        link=ui.OpenPage("flows", {"passing": "name"}),
+        download_name="ways",
+    )
     shown |= {"Paths": common}
     path = st.query_params.get("path", "")
     if path:

@@ -349,6 +349,35 @@ def flow_words(drawn: Flow) -> str:
     return f"Flow of {count(drawn.sessions)} sessions from step to step; the largest ways: " + "; ".join(largest)
 
 
+def way_rows(drawn: Flow) -> pl.DataFrame:
+    """The ways that are drawn, the most frequent first, in the order of the conversation.
+
+    Columns: name, source and target (labels), place (of the end that is nearer to the anchor), sessions, share.
+    """
+    ends = [(way, drawn.stop(way.source), drawn.stop(way.target)) for way in drawn.ways]
+    rows = [
+        (way.name, *(one.label, other.label)[:: 1 if drawn.anchor == "start" else -1], one.place, way.sessions)
+        for way, one, other in ends
+        if one and other
+    ]
+    schema = {
+        "name": pl.String,
+        "source": pl.String,
+        "target": pl.String,
+        "place": pl.Int64,
+        "sessions": pl.Int64,
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row").with_columns(
+        share=pl.col("sessions") / max(1, drawn.sessions)
+    )
+
+
+def way_words(drawn: Flow) -> str:
+    """What the table of ways lists."""
+    counted = "the first step" if drawn.anchor == "start" else "the last"
+    return f"Those of the diagram, the most frequent first; places count from {counted}. A row lists its sessions."
+
+
 def flow_note(drawn: Flow) -> str:
     """What is not drawn."""
     if not drawn.hidden_ways:

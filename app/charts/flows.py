@@ -7,6 +7,8 @@ so one layer draws all of it and a click on any of them selects it.
 from __future__ import annotations
 
 import math
+import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,6 +31,11 @@ TURNS_SHOWN = 20
 ROWS = 10
 WIDEST = 10.0
 STEP = "step"
+NARROW = "width < 560"
+NARROW_PLACES = 3
+_FAMILY = re.compile(r"[^\W_]+[-_./: ](?=\w)")
+"""What steps of one agent begin with, such as ``support-``."""
+
 _OUTCOMES = ("resolved", "escalated", "abandoned", "open", "unknown")
 _COLOURED = _OUTCOMES[:4]  # what is unknown is grey, as what is other
 
@@ -43,11 +50,11 @@ def flow_chart(drawn: Flow) -> tuple[alt.TopLevelMixin, str]:
     schema = ["name", "x", "top", "bottom", "kind", "is_node", "title"]
     shapes = pl.DataFrame(rows, schema=schema, orient="row", infer_schema_length=None)
     places = max(stop.place for stop in drawn.stops)
-    x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[0.96, places + 0.62], nice=False))
+    x = alt.X("x:Q", axis=None, scale=_x_scale(drawn, places))
     kinds = [STEP, *(kind for kind in _COLOURED if (shapes["kind"] == kind).any())]
     areas = (
         alt.Chart(shapes)
-        .mark_area(interpolate="linear", cursor="pointer")
+        .mark_area(interpolate="linear", cursor="pointer", clip=True)
         .encode(
             x=x,
             y=alt.Y("top:Q", axis=None, scale=alt.Scale(domain=[1.0, 0.0], nice=False)),
@@ -60,14 +67,31 @@ def flow_chart(drawn: Flow) -> tuple[alt.TopLevelMixin, str]:
         )
         .add_params(alt.selection_point(name=PICK, fields=["name"], on="click"))
     )
-    labels = pl.DataFrame(list(_label_rows(drawn, boxes)), schema=["x", "y", "text"], orient="row")
-    room = alt.ExprRef(f"width / {places + 0.66:.2f} * 0.9 - 6")
-    text = text_marks(alt.Chart(labels), align="left", baseline="middle", limit=room).encode(
-        x=alt.X("x:Q", axis=None), y=alt.Y("y:Q", axis=None), text="text:N"
-    )
+    labels = pl.DataFrame(list(_label_rows(drawn, boxes)), schema=["x", "y", "text", "short", "title"], orient="row")
+    shown = f"({NARROW} ? {min(places, NARROW_PLACES):.2f} : {places + 0.66:.2f})"
+    text = text_marks(
+        alt.Chart(labels),
+        align="left",
+        baseline="middle",
+        clip=True,
+        limit=alt.ExprRef(f"width / {shown} * 0.9 - 4"),
+        text=alt.ExprRef(f"{NARROW} ? datum.short : datum.text"),
+    ).encode(x=alt.X("x:Q", axis=None), y=alt.Y("y:Q", axis=None), tooltip=alt.Tooltip("title:N", title="Way"))
     chart = layered(areas, text, height=HEIGHT)
     title = "Sessions from step to step" + (", from the first" if drawn.anchor == "start" else ", back from the end")
-    return titled(chart, title, flow_note(drawn)), flow_words(drawn)
+    narrow = f"a narrow screen shows {NARROW_PLACES} steps, the table of ways all" if places > NARROW_PLACES else ""
+    return titled(chart, title, " · ".join(note for note in (flow_note(drawn), narrow) if note)), flow_words(drawn)
+
+
+def _x_scale(drawn: Flow, places: int) -> alt.Scale:
+    """All columns; on a narrow screen those next to the anchor: more would leave no room for a word."""
+    low, high = 0.96, places + 0.62
+    if places <= NARROW_PLACES:
+        return alt.Scale(domainMin=low, domainMax=high, nice=False, zero=False)
+    is_start = drawn.anchor == "start"
+    near = (low, NARROW_PLACES + 0.95) if is_start else (places - NARROW_PLACES + low, places + 0.95)
+    ends = [alt.ExprRef(f"{NARROW} ? {narrow} : {wide}") for narrow, wide in zip(near, (low, high), strict=True)]
+    return alt.Scale(domainMin=ends[0], domainMax=ends[1], nice=False, zero=False)
 
 
 def _boxes(drawn: Flow) -> dict[str, tuple[float, float, float]]:
@@ -162,11 +186,20 @@ def _band(
         yield way.name, x, top, top + max(height, 0.0015), kind, False, words
 
 
-def _label_rows(drawn: Flow, boxes: dict[str, tuple[float, float, float]]) -> Iterator[tuple[float, float, str]]:
+def _label_rows(
+    drawn: Flow, boxes: dict[str, tuple[float, float, float]]
+) -> Iterator[tuple[float, float, str, str, str]]:
+    """Where a label stands, its text, the same for a narrow screen, and in full."""
+    steps = {stop.label for stop in drawn.stops if stop.kind == "step"}
+    families = Counter(family[0] for step in steps if (family := _FAMILY.match(step)))
     for stop in drawn.stops:
         left, top, height = boxes[stop.name]
         percent = 100 * stop.sessions / max(1, drawn.sessions)
-        yield left + NODE_WIDTH + 0.02, top + height / 2, f"{percent:.0f} % {stop.label}"
+        family = _FAMILY.match(stop.label)
+        is_common = stop.kind == "step" and family is not None and families[family[0]] > 1
+        short = f"…{stop.label[family.end() :]}" if family and is_common else stop.label
+        whole, brief = (f"{percent:.0f} % {name}" for name in (stop.label, short))
+        yield left + NODE_WIDTH + 0.02, top + height / 2, whole, brief, part_words(drawn, stop.name)
 
 
 def survival_chart(found: DropOff) -> tuple[alt.TopLevelMixin, str]:

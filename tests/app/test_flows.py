@@ -143,6 +143,11 @@ def test_every_node_and_band_lists_as_many_sessions_as_it_shows(
     assert not drawn.hidden_ways
     for part in (*drawn.stops, *drawn.ways):
         assert flow_patterns.passing(store, UTC, ALL, drawn, part.name).rows_read == part.sessions, part
+    rows = flow_patterns.way_rows(drawn)
+    assert rows["sessions"].to_list() == [way.sessions for way in drawn.ways]
+    # in the order of the conversation, from whichever end the places count
+    assert rows.filter(pl.col("source") == "h").is_empty() == (steps == 2 and anchor == "start")
+    assert rows.filter(pl.col("source").is_in(["resolved", "escalated"])).is_empty()
     first = [stop for stop in drawn.stops if stop.place == 1]
     assert sum(stop.sessions for stop in first) == drawn.sessions == 100
     assert any(stop.kind == "more" for stop in drawn.stops) == (steps == 2)
@@ -451,3 +456,18 @@ def test_charts_say_what_they_show(store: Store) -> None:
     rows = next(rows for rows in shapes["datasets"].values() if "is_node" in rows[0])
     assert all(0 <= row["top"] <= row["bottom"] <= 1.01 for row in rows)
     assert "escalated" in {row["kind"] for row in rows}
+
+
+def test_a_narrow_screen_has_names_without_what_all_begin_with(make_store: Callable[..., Store]) -> None:
+    world = Little()
+    world.add("shop-ask shop-pay search shop-ask", "resolved", 3)
+    drawn = flow_patterns.flow(world.store(make_store), ALL, least="0")
+    spec = flow_chart(drawn)[0].to_dict()
+    labels = next(rows for rows in spec["datasets"].values() if "short" in rows[0])
+    assert [row["short"] for row in labels] == [
+        *("100 % …ask", "100 % …pay", "100 % search", "100 % …ask", "100 % resolved"),
+    ]
+    assert {row["text"] for row in labels} >= {"100 % shop-ask", "100 % search"}
+    assert all(row["title"] for row in labels)
+    # the first columns only
+    assert spec["layer"][0]["encoding"]["x"]["scale"]["domainMax"] == {"expr": "width < 560 ? 3.95 : 5.62"}
