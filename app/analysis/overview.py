@@ -160,12 +160,12 @@ def what_changed(store: Store, timezone: ZoneInfo, filters: Filters, comparison:
     """
     if comparison is None:
         return News((), {}, is_compared=False)
-    found, (now, before) = shifts(store, filters, comparison)
-    results: dict[str, Answer | Result] = {"Changes, now": now, "Changes, before": before}
+    found, answers = shifts(store, filters, comparison)
+    results: dict[str, Answer | Result] = {f"Changes, {name}": answer for name, answer in answers.items()}
     chosen = _without_repeats(found)[:MOST_CHANGES]
     teller = _Teller(store, timezone, filters, comparison, results)
     changes = tuple(teller.tell(shift) for shift in chosen)
-    return News(changes, results, is_compared=not before.frame.is_empty())
+    return News(changes, results, is_compared=not answers["before"].frame.is_empty())
 
 
 def _without_repeats(found: Sequence[Shift]) -> list[Shift]:
@@ -200,6 +200,7 @@ class _Teller:
             "errors": ("errors", self._errors),
             "latency": ("sessions", self._latency),
             "satisfaction": ("sessions", self._satisfaction),
+            "escalations": ("flows", self._escalations),
         }[shift.kind]
         is_good = (shift.now > shift.before) == (shift.kind == "satisfaction")
         tone: Tone = "neutral" if shift.kind == "traffic" else "better" if is_good else "worse"
@@ -279,6 +280,13 @@ class _Teller:
         typical = f"{duration_ms(shift.before)} to {duration_ms(shift.now)} for a typical trace"
         return f"{what} {word} ({_relative(shift.now, shift.before)}): {typical}{mostly}."
 
+    @staticmethod
+    def _escalations(shift: Shift) -> str:
+        return (
+            f"Escalations {_moved(shift.now - shift.before)} from {rate(shift.before)} to {rate(shift.now)} of the "
+            f"{count(shift.traces)} sessions with a known outcome."
+        )
+
     def _satisfaction(self, shift: Shift) -> str:
         what = f"Satisfaction with {shift.feature}" if shift.feature else "Satisfaction"
         return f"{what} {_moved(shift.now - shift.before)} from {number(shift.before)} to {number(shift.now)}."
@@ -294,7 +302,8 @@ def how_much_changed(news: News) -> str:
         return "The period before holds no traces, so there is nothing to compare with."
     if not news.changes:
         return (
-            "Cost, traffic, errors, latency and satisfaction moved no more than they do by chance or by a few percent."
+            "Cost, traffic, errors, latency, satisfaction and escalations moved no more than they do by chance or by a "
+            "few percent."
         )
     return "Against the period before, the largest first."
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
+from app.analysis.changes import shifts
 from app.analysis.drop_off import drop_off, segments, steps
 from app.analysis.flows import flow_report
 from app.analysis.resolutions import common_in_resolved
@@ -93,6 +94,10 @@ def looked_at(seed: int, traces: int) -> Looked:
             ("resolved", common_in_resolved(store, filters).frame, "label"),
         ):
             made[f"{table} of {name}"] = list(frame.select(key, "is_certain").iter_rows())
+    last_week = Filters(parse_window("7d", None, END, UTC))
+    made["changes"] = [
+        (shift.kind, shift.kind == "escalations") for shift in shifts(store, last_week, last_week.window.previous())[0]
+    ]
     test = segments(store, SUPPORT, "environment").test
     assert test is None or test.p_value > 1e-4
     return made

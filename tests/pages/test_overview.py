@@ -208,6 +208,25 @@ def test_a_quiet_period_says_so(open_page: OpenPage, traffic_home: Path) -> None
     assert "moved no more than they do by chance" in words(app)
 
 
+def test_more_escalations_are_said_and_lead_to_flows(
+    open_page: OpenPage, publish: Callable[..., Path], observed: Callable[..., dict[str, object]], tmp_path: Path
+) -> None:
+    end = datetime(2026, 11, 23)
+    rows = []
+    for number in range(600):
+        start = end - timedelta(hours=1 + number % 300 * 1.1)
+        is_escalated = number % (4 if start >= end - timedelta(days=7) else 20) == 0
+        own = {"user_id": f"u{number}", "session_id": f"s{number}", "input": "Hi", "output": "Hello"}
+        rows.append(
+            observed(f"t{number}", f"o{number}", start, **own, tags=["escalated" if is_escalated else "resolved"])
+        )
+    app = open_page("overview", publish(tmp_path, rows))
+    [sentence] = [element.value for element in app.markdown if "**Worse**" in element.value]
+    assert "Escalations rose from 4.7 % to 25.0 % of the 304 sessions" in sentence.replace("\\", "")
+    [link] = [link for link in app.get("page_link") if link.label == "Explain"]
+    assert link.proto.page.startswith("flows")
+
+
 def test_a_change_is_a_sentence_with_numbers_and_a_link(
     open_page: OpenPage, publish: Callable[..., Path], observed: Callable[..., dict[str, object]], tmp_path: Path
 ) -> None:
