@@ -48,7 +48,7 @@ ui.answer(flows.summary(head.totals.total, left, left_at, before))
 strong = triggers.strongest(before)
 if strong:
     stay_link(triggers.evidence_words(strong), key="strongest", trigger=strong["key"])
-ui.kpi_row(ui.metric_cards(page, head.totals, head.course, flows.CARDS))
+ui.kpi_row(ui.metric_cards(page, head.totals, head.course, flows.cards(head.totals.total)))
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     st.segmented_control(

@@ -44,7 +44,7 @@ if not head.totals.total["sessions"]:
 
 by_outcome, by_reason = ended(), because()
 ui.answer(sessions.summary(head.totals.total, by_outcome.frame))
-ui.kpi_row(ui.metric_cards(page, head.totals, head.course, sessions.CARDS))
+ui.kpi_row(ui.metric_cards(page, head.totals, head.course, sessions.cards(head.totals.total)))
 
 left, right = ui.side_by_side()
 with left:

@@ -12,6 +12,7 @@ import polars as pl
 from app.analysis import flow_topics, resolutions, triggers
 from app.analysis.drop_off import DropOff, as_records, drop_off, step_records, steps
 from app.analysis.flow_patterns import paths
+from app.analysis.instrument import tells_outcomes
 from app.analysis.resolutions import HandOff, common_in_resolved, hand_off
 from app.analysis.selection import Answer
 from app.analysis.triggers import Triggers, strongest, trigger_words
@@ -24,6 +25,7 @@ from app.store import Store
 
 HEADLINE = ("sessions", "resolved_rate", "escalation_rate", "abandon_rate", "turns_p50", "unknown_rate")
 CARDS = HEADLINE[:5]
+CARDS_WITHOUT_OUTCOMES = ("sessions", "unknown_rate", "turns_p50")
 PARTS = ("Paths", "Where users leave", "Escalation triggers", "What resolved sessions share", "Hand-off", "Topics")
 WORTH_SAYING = 0.2
 
@@ -45,9 +47,14 @@ def summary(totals: Mapping[str, float | None], found: DropOff, left_at: Answer,
     """The page's answer: how conversations end, where users leave, and what comes before escalations."""
     sessions = int(totals["sessions"] or 0)
     known = int(totals["resolved_rate_n"] or 0)
+    told = tells_outcomes(totals)
     parts = []
     if not known:
         parts.append(f"{count(sessions)} sessions, and no sign of how any of them ended")
+    elif found.modal_turn is not None and found.is_one_turn:
+        ended = f"{count(found.abandoned)} of {count(sessions)} sessions were abandoned"
+        step = _step_to_leave(left_at.frame)
+        parts.append(f"{ended}, most often at {step}" if step else ended)
     elif found.modal_turn is not None:
         turn, share = found.modal_turn
         text = f"{rate(share)} of the {count(found.abandoned)} abandoned sessions leave after turn {turn}"
@@ -61,11 +68,12 @@ def summary(totals: Mapping[str, float | None], found: DropOff, left_at: Answer,
         parts.append(f"escalations are {trigger_words(strong)}")
     elif before.escalated:
         parts.append(f"nothing that came before the {count(before.escalated)} escalations stands out beyond chance")
-    elif known:
+    elif told:
         parts.append("none was escalated")
     unknown = totals["unknown_rate"] or 0.0
     if known and unknown >= WORTH_SAYING:
-        parts.append(f"how {rate(unknown)} of sessions ended is unknown")
+        why = "" if told else ": no score, tag or hand-off tells it"
+        parts.append(f"how {rate(unknown)} of sessions ended is unknown{why}")
     return "; ".join(parts) + "."
 
 
@@ -79,6 +87,11 @@ def _step_to_leave(frame: pl.DataFrame) -> str:
     if row["is_certain"] and row["low"] > 1:
         return f"{row['step']} ({rate(row['hazard'])} of its turns against {rate(row['other_rate'])} elsewhere)"
     return str(row["step"])
+
+
+def cards(totals: Mapping[str, float | None]) -> tuple[str, ...]:
+    """The figures under the answer: rates of outcomes only where something tells outcomes."""
+    return CARDS if tells_outcomes(totals) else CARDS_WITHOUT_OUTCOMES
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,6 +23,14 @@ def is_missing(totals: Result, name: str) -> bool:
     """Whether there is nothing to count: no value, or no session or user at all, which means none was sent."""
     value = totals.total.get(name)
     return value is None or (value == 0 and name in ("sessions", "users"))
+
+
+def tells_outcomes(total: Mapping[str, float | None]) -> bool:
+    """Whether anything says that a session was resolved or escalated.
+
+    Without it the only known outcome is abandoned, and rates over known outcomes would say that everybody leaves.
+    """
+    return bool(total.get("resolved_rate") or total.get("escalation_rate"))
 
 
 def why_missing(name: str) -> str:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from app.analysis.conversation import Session
+from app.analysis.instrument import tells_outcomes
 from app.analysis.selection import Answer, run_over
 from app.format import count, money, rate
 from app.metrics.filters import Filters
@@ -44,6 +45,7 @@ CARDS = (
     "session_duration_p50_ms",
     "satisfaction_avg",
 )
+CARDS_WITHOUT_OUTCOMES = ("sessions", "unknown_rate", *CARDS[3:])
 NO_OUTCOME = (
     "Send a boolean score named resolved when a conversation ends, a user_satisfaction score, or a tag; or write your "
     "own rules under [outcome] in tracehouse.toml."
@@ -225,12 +227,19 @@ def reasons(store: Store, timezone: ZoneInfo, filters: Filters, comparison: Wind
     return replace(result, frame=result.frame.filter(pl.col("sessions") > 0))
 
 
+def cards(totals: Mapping[str, float | None]) -> tuple[str, ...]:
+    """The figures under the answer: rates of outcomes only where something tells outcomes."""
+    return CARDS if tells_outcomes(totals) else CARDS_WITHOUT_OUTCOMES
+
+
 def summary(totals: Mapping[str, float | None], by_outcome: pl.DataFrame) -> str:
     """The page's answer: how many sessions there were and how they ended, with what is not known."""
     sessions = int(totals["sessions"] or 0)
     parts = [f"{count(sessions)} sessions with {totals['turns_per_session'] or 0:.1f} turns on average"]
     known = int(totals["resolved_rate_n"] or 0)
-    if known:
+    if known and not tells_outcomes(totals):
+        parts.append(f"{count(known)} were abandoned")
+    elif known:
         resolved = rate(totals["resolved_rate"], None, totals["resolved_rate_low"], totals["resolved_rate_high"])
         escalated, before = rate(totals["escalation_rate"]), totals.get("escalation_rate_previous")
         was = "" if before is None else f" (before {rate(before)})"

@@ -151,11 +151,18 @@ def test_a_site_of_single_turns_gets_sentences(
     app = open_page("flows", publish(tmp_path / "single", rows), since="30d")
     assert "single turn" in empties(app) or "no course over turns" in empties(app)
     assert "20.0 % of 30 were abandoned" in empties(app)
+    assert "6 of 30 sessions were abandoned, most often at chat" in words(app)
+    assert "no score, tag or hand-off tells it" in words(app)
+    # of the known outcomes all are abandoned: a rate of those would say that everybody leaves
+    assert [metric.label for metric in app.metric] == ["Sessions", "Unknown outcome", "Turns, median"]
     for part in ("Where users leave", "What resolved sessions share", "Hand-off", "Escalation triggers", "Topics"):
         app.segmented_control(key="part").set_value(part).run()
         assert not app.exception, part
         if part == "What resolved sessions share":
             assert "No session was resolved" in empties(app)
+    app = open_page("sessions", tmp_path / "single", since="30d")
+    assert "30 sessions with 1.0 turns on average; 6 were abandoned; the outcome of 80.0 % is unknown" in words(app)
+    assert "Resolved rate" not in [metric.label for metric in app.metric]
     app = open_page("conversation", tmp_path / "single", session="s-0", since="30d")
     assert not app.get("vega_lite_chart")  # one turn has no course
     assert app.chat_message
