@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from app.analysis.instrument import tells_outcomes
 from app.format import MISSING, count, money, rate
 from app.query_output import printable
 from etl.cli import json_option
@@ -64,10 +65,12 @@ def _lines(made: FlowReport) -> list[str]:
     shown = made.as_json()
     if not shown["sessions"]:
         return ["No sessions match. Widen --since, leave out a --where, or pass session_id with every trace."]
+    is_told = tells_outcomes(made.totals.total)
     lines = [shown["summary"], "", "commonest paths"]
     for row in shown["common_conversation_flows"][:_SHOWN]:
-        facts = f"{count(row['sessions']):>7}  {rate(row['share']):>7}  resolved {rate(row['resolved_rate']):>7}"
-        lines.append(f"  {facts}  escalated {rate(row['escalation_rate']):>7}  {row['path']}")
+        ended = f"resolved {rate(row['resolved_rate']):>7}  escalated {rate(row['escalation_rate']):>7}  "
+        facts = f"{count(row['sessions']):>7}  {rate(row['share']):>7}  {ended if is_told else ''}"
+        lines.append(f"  {facts}{row['path']}")
     lines += ["", "where users leave"]
     for row in [row for row in shown["drop_off_points"] if row["abandoned"]][:_SHOWN]:
         hazard = rate(row["hazard"], None, row["hazard_low"], row["hazard_high"])
@@ -85,6 +88,7 @@ def _lines(made: FlowReport) -> list[str]:
     for row in shown["successful_resolutions"][:_SHOWN]:
         lines.append(f"  {row['label'][:40]:<40}  {_ratio(row):<26}  {count(row['hit']):>5} resolved; {row['reading']}")
     lines += ["", shown["hand_off"]["sentence"]]
+    lines += ["", "what conversations are about"] if shown["topics"] else []
     for row in shown["topics"][:_SHOWN]:
         cost = money(row["cost_per_session_usd"])
         lines.append(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from app.analysis.instrument import tells_outcomes
 from app.format import MISSING, change, count, duration_ms, formatted, money, number, rate, when
 from app.query_output import printable
 from etl.cli import json_option
@@ -111,9 +112,8 @@ def _lines(made: SessionReport, zone: ZoneInfo, column: str) -> list[str]:
         f"{'cost':<15}{money(total['cost_per_session_usd'])} each",
         f"{'satisfaction':<15}{formatted('number', total['satisfaction_avg'])}",
     ]
-    lines += [
-        f"{label:<15}{_rate(total, name)}{_change(total, name) if before else ''}" for name, label in _RATES.items()
-    ]
+    shown_rates = [name for name in _RATES if name == "unknown_rate" or tells_outcomes(total)]
+    lines += [f"{_RATES[name]:<15}{_rate(total, name)}{_change(total, name) if before else ''}" for name in shown_rates]
     lines += ["", "how they ended"]
     lines += [
         f"  {row['outcome_reason'] or MISSING:<56}{count(row['sessions']):>10}"
