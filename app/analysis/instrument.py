@@ -14,14 +14,16 @@ _INSTRUMENT = {
     "users": "No trace carries a user id in this selection. Set user_id where a trace starts.",
     "cost_usd": "No call has a price in this selection. Send usage and model with generations, or add [[price]].",
     "satisfaction_avg": "No user_satisfaction score in this selection. Send one with the user's rating.",
-    "resolved_rate": "No session with a known outcome in this selection. Send a boolean score named resolved.",
+    "resolved_rate": "Nothing tells how sessions of this selection ended. Send a boolean score named resolved.",
 }
 _NEEDS = {"cost_per_session_usd": "sessions", "cost_per_trace_usd": "cost_usd", "cost_per_user_usd": "users"}
 
 
 def is_missing(totals: Result, name: str) -> bool:
-    """Whether there is nothing to count: no value, or no session or user at all, which means none was sent."""
+    """Whether there is nothing to count: no value; no session or user at all, which means none was sent; no outcome."""
     value = totals.total.get(name)
+    if name == "resolved_rate" and "escalation_rate" in totals.total:
+        return not tells_outcomes(totals.total)
     return value is None or (value == 0 and name in ("sessions", "users"))
 
 

@@ -21,7 +21,7 @@ from app.metrics.result import Result
 from app.metrics.windows import Window
 from app.store import Store
 
-HEADLINE = (
+CARDS = (
     "cost_usd",
     "cost_per_session_usd",
     "traces",
@@ -33,7 +33,7 @@ HEADLINE = (
     "satisfaction_avg",
     "resolved_rate",
 )
-CARDS = HEADLINE
+HEADLINE = (*CARDS, "escalation_rate")
 FEATURES = ("cost_usd", "traces", "users", "cost_per_trace_usd", "latency_p95_ms", "error_rate", "satisfaction_avg")
 MOST_CHANGES = 5
 _SHARE_WORTH_NAMING = 0.25

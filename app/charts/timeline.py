@@ -10,6 +10,7 @@ import polars as pl
 from app.charts.theme import QUIET, axis, series_colour, titled
 
 HEIGHT = 220
+MANY_TURNS = 100
 STATES = ("answered", "with errors", "failed")
 
 
@@ -77,11 +78,17 @@ def response_times(turns: pl.DataFrame, *, written: Callable[[float | None], str
         pl.Series("took", [written(value) for value in turns["latency_ms"].to_list()], dtype=pl.String),
     )
     present = [state for state in STATES if (turns["state"] == state).any()]
+    is_long = turns.height > MANY_TURNS  # bars of a pixel: gaps between them would take their colour
     chart = (
         alt.Chart(shown)
-        .mark_bar(cornerRadiusEnd=2)
+        .mark_bar(cornerRadiusEnd=0 if is_long else 2)
         .encode(
-            x=alt.X("turn_index:O", title="Turn", axis=alt.Axis(labelAngle=0, labelOverlap="greedy")),
+            x=alt.X(
+                "turn_index:O",
+                title="Turn",
+                scale=alt.Scale(paddingInner=0 if is_long else 0.1),
+                axis=alt.Axis(labelAngle=0, labelOverlap="greedy"),
+            ),
             y=alt.Y("latency_ms:Q", axis=axis(None, "duration"), scale=alt.Scale(zero=True)),
             color=series_colour("state", present, STATES),
             tooltip=[

@@ -42,7 +42,7 @@ FIGURES = (
     "satisfaction_avg",
     "resolved_rate",
 )
-_BEHIND = ("latency_p50_ms", "latency_p99_ms", "error_occurrences", "unpriced_generations")
+_BEHIND = ("escalation_rate", "latency_p50_ms", "latency_p99_ms", "error_occurrences", "unpriced_generations")
 ERRORS = 10
 SCORES = 5
 COMMENTS = 5

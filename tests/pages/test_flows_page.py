@@ -163,6 +163,8 @@ def test_a_site_of_single_turns_gets_sentences(
     app = open_page("sessions", tmp_path / "single", since="30d")
     assert "30 sessions with 1.0 turns on average; 6 were abandoned; the outcome of 80.0 % is unknown" in words(app)
     assert "Resolved rate" not in [metric.label for metric in app.metric]
+    app = open_page("overview", tmp_path / "single", since="30d")
+    assert [metric.value for metric in app.metric if metric.label == "Resolved rate"] == ["—"]
     app = open_page("conversation", tmp_path / "single", session="s-0", since="30d")
     assert not app.get("vega_lite_chart")  # one turn has no course
     assert app.chat_message
