@@ -31,6 +31,7 @@ router = st.navigation(
         )
         for file, title, icon, default, question in (
             ("overview", "Overview", "monitoring", True, "What happened, and what changed?"),
+            ("alerts", "Alerts", "notifications", False, "What fires now, since when, and who was told?"),
             ("costs", "Costs", "payments", False, "Where does the money go, and why did that change?"),
             ("sessions", "Sessions", "forum", False, "How do conversations go, and which ones need a look?"),
             ("conversation", "Conversation", "chat", False, "What was said in one session, and what did it cost?"),
@@ -40,7 +41,6 @@ router = st.navigation(
             ("performance", "Performance", "speed", False, "Which agent is slow, which tool fails, and since when?"),
             ("quality", "Quality", "grade", False, "How good are the answers, and is that changing?"),
             ("experiments", "Experiments", "science", False, "Which variant is better, and can the result be trusted?"),
-            ("alerts", "Alerts", "notifications", False, "What fires now, since when, and who was told?"),
             ("dashboards", "Dashboards", "dashboard", False, "The numbers that you chose, side by side."),
             ("sql", "SQL", "database", False, "What the other pages don't answer: read the warehouse in SQL."),
             ("reports", "Reports", "summarize", False, "What happened, to send, print or read on?"),
