@@ -76,7 +76,7 @@ def _lines(made: ErrorsReport, period: str, width: int) -> list[str]:
     }
     lines = [f"{name:<10}{value}" for name, value in figures.items()]
     if not shown["groups"]:
-        return [*lines, "", "nothing matches"]
+        return [*lines, "", "nothing matches" + ("; without --type all errors are listed" if made.type else "")]
     lines += ["", f"{'group':<18}{'state':<12}{'class':<20}{'occurrences':>11}{'users':>8}"]
     for row in shown["groups"][:_SHOWN]:
         facts = f"{class_name(row['error_class']):<20}{count(row['occurrences']):>11}{count(row['users']):>8}"

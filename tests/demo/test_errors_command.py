@@ -175,7 +175,11 @@ def test_what_came_next_is_that_of_sql(planted: dict[str, Any], sql: Sql) -> Non
 
 
 def test_a_type_narrows_by_class_or_by_text(
-    ask: Callable[..., dict[str, Any]], printed: dict[str, Any], sql: Sql
+    ask: Callable[..., dict[str, Any]],
+    printed: dict[str, Any],
+    sql: Sql,
+    tracehouse: RunCommand,
+    demo_home: Path,
 ) -> None:
     by_class = ask("errors", "--type", "rate_limit")
     wanted = [row for row in printed["groups"] if row["error_class"] == "rate_limit"]
@@ -196,6 +200,9 @@ def test_a_type_narrows_by_class_or_by_text(
     nothing = ask("errors", "--type", "no such words")
     assert (nothing["total_failures"], nothing["groups"], nothing["affected_users"]) == (0, [], [])
     assert nothing["error_rate"] == 0
+    told = tracehouse("errors", "--type", "no such words", home=demo_home).stdout
+    assert "only 'no such words'" in told
+    assert told.endswith("nothing matches; without --type all errors are listed\n")
 
 
 def test_a_person_on_call_reads_80_columns(demo_home: Path, tracehouse: RunCommand, planted: dict[str, Any]) -> None:
