@@ -264,6 +264,9 @@ else:
                 "sessions": ui.Column("Sessions", "count"),
                 "share": ui.Column("Share", "share"),
                 "change": ui.Column("Change", help="Of the number of sessions, against the comparison period"),
+                "reading": ui.Column(
+                    "Reading", help="Of the share: certain when q is at most 5 % (Fisher's test, Benjamini-Hochberg)"
+                ),
                 "resolved_rate": ui.Column("Resolved", "rate"),
                 "escalation_rate": ui.Column("Escalated", "rate"),
                 "satisfaction_avg": ui.Column("Satisfaction", "score"),

@@ -14,6 +14,7 @@ from app.metrics.filters import NONE, Filters
 from app.metrics.query import Query, run
 from app.metrics.result import OTHER_LABEL, Result
 from app.metrics.windows import Window
+from app.stats.tests import FALSE_DISCOVERY, benjamini_hochberg, risk_p_value
 from app.store import Store
 
 METRICS = (
@@ -38,7 +39,8 @@ def topics(store: Store, timezone: ZoneInfo, filters: Filters, comparison: Windo
     """One row per topic, the largest first; sessions without one come last.
 
     Columns: topic, terms (its words), share (of the sessions), change (of their number, in words) and ``METRICS`` with
-    ``_previous`` where there is a comparison.
+    ``_previous`` where there is a comparison; q and reading: whether its share of the sessions with a topic is another
+    than before (Fisher's exact test, Benjamini-Hochberg over the topics; null and empty without a comparison).
     """
     query = Query(
         metrics=METRICS, by=("topic",), filters=filters, compare=comparison, order="-sessions", limit=TOPICS_SHOWN
@@ -58,7 +60,29 @@ def topics(store: Store, timezone: ZoneInfo, filters: Filters, comparison: Windo
         (pl.col("topic") == NONE).alias("is_none"),
         pl.when(pl.col("topic") == NONE).then(pl.lit(NO_TOPIC)).otherwise(pl.col("topic")).alias("topic"),
     ).filter(pl.col("sessions") > 0)
-    return replace(result, frame=frame.sort("is_none", maintain_order=True))
+    return replace(result, frame=_judged(frame.sort("is_none", maintain_order=True)))
+
+
+def _judged(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with ``q`` and ``reading``."""
+    named = frame.filter(~pl.col("is_none"))
+    before = named["sessions_previous"].fill_null(0) if "sessions_previous" in frame.columns else pl.Series([0])
+    after, earlier = int(named["sessions"].sum()), int(before.sum())
+    if not after or not earlier:
+        return frame.with_columns(pl.lit(None, dtype=pl.Float64).alias("q"), pl.lit("").alias("reading"))
+    pairs = zip(named["sessions"], before, strict=True)
+    q = benjamini_hochberg([risk_p_value(int(now), after, int(then), earlier) for now, then in pairs])
+    grew = named["sessions"] / after > before / earlier
+    judged = named.select("topic", q=pl.Series(q, dtype=pl.Float64)).with_columns(
+        reading=pl.when(pl.col("q") > FALSE_DISCOVERY)
+        .then(pl.lit("no certain difference"))
+        .when(grew)
+        .then(pl.lit("more often"))
+        .otherwise(pl.lit("less often"))
+    )
+    return frame.join(judged, on="topic", how="left", maintain_order="left").with_columns(
+        pl.col("reading").fill_null("")
+    )
 
 
 def has_topics(result: Result) -> bool:
@@ -87,6 +111,8 @@ def as_records(result: Result) -> list[dict[str, Any]]:
             "sessions": int(row["sessions"]),
             "sessions_previous": int(row["sessions_previous"] or 0) if before else None,
             "share": row["share"],
+            "q": row["q"],
+            "reading": row["reading"],
             **{name: row[name] for name in METRICS[1:]},
         }
         for row in result.frame.filter(~pl.col("is_none")).iter_rows(named=True)

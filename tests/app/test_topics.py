@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.analysis.topics import summary, topics
+from app.analysis.flow_topics import as_records, has_topics, topic_words, topics
 from app.metrics.filters import Filters
 from app.metrics.windows import Window
 from app.store import Store
@@ -75,42 +75,36 @@ def store(make_store: Callable[..., Store]) -> Store:
 
 
 def test_topics_have_size_cost_and_errors(store: Store) -> None:
-    frame = topics(store, UTC, NOW).frame
-    assert frame["topic"].to_list() == ["refund · return", "encomenda · rastreio", "other", "(none)"]
+    frame = topics(store, UTC, NOW, None).frame
+    assert frame["topic"].to_list() == ["refund · return", "encomenda · rastreio", "other", "without a topic"]
     assert frame["sessions"].to_list() == [60, 30, 10, 5]
-    assert frame["cost_usd"].to_list() == [120.0, 30.0, 10.0, 5.0]
     assert frame["cost_per_session_usd"].to_list() == [2.0, 1.0, 1.0, 1.0]
     assert frame["error_rate"].to_list() == [0.0, 0.0, 1.0, 0.0]
-    # the share is of the sessions with words
-    assert frame["share"].to_list() == [0.6, 0.3, 0.1, None]
+    assert frame["share"].to_list() == pytest.approx([60 / 105, 30 / 105, 10 / 105, 5 / 105])
     assert frame["q"].is_null().all()
-    assert summary(topics(store, UTC, NOW)) == (
-        "2 topics; the largest: refund · return (60.0 %), encomenda · rastreio (30.0 %)."
-    )
+    assert set(frame["reading"]) == {""}
 
 
 def test_what_moved_beyond_noise_is_said(store: Store) -> None:
     result = topics(store, UTC, NOW, BEFORE)
     rows = {row["topic"]: row for row in result.frame.to_dicts()}
     assert rows["refund · return"]["sessions_previous"] == 20
-    assert rows["refund · return"]["share_previous"] == pytest.approx(20 / 101)
-    assert {topic: row["moved"] for topic, row in rows.items()} == {
-        "refund · return": "more",
-        "encomenda · rastreio": "less",
-        "other": "",
-        "(none)": "",
+    assert {topic: row["reading"] for topic, row in rows.items()} == {
+        "refund · return": "more often",
+        "encomenda · rastreio": "less often",
+        "other": "no certain difference",
+        "without a topic": "",
     }
     assert rows["other"]["q"] > 0.05
-    assert rows["(none)"]["q"] is None
-    said = summary(result)
-    assert "refund · return takes 60.0 % of the sessions, 19.8 % before" in said
-    assert "encomenda · rastreio takes 30.0 %" in said
+    assert rows["without a topic"]["q"] is None
+    assert [row["reading"] for row in as_records(result)] == ["more often", "less often", "no certain difference"]
 
 
 def test_an_empty_period_and_a_site_without_topics_are_answered(make_store: Callable[..., Store]) -> None:
     empty = topics(make_store(), UTC, NOW, BEFORE)
     assert empty.frame.is_empty()
-    assert "No topics yet" in summary(empty)
-    without = make_store(sessions=sessions(None, 3, hour=1))
-    frame = topics(without, UTC, NOW).frame
-    assert (frame["topic"].to_list(), frame["share"].to_list()) == (["(none)"], [None])
+    assert not has_topics(empty)
+    without = topics(make_store(sessions=sessions(None, 3, hour=1)), UTC, NOW, BEFORE)
+    assert without.frame["topic"].to_list() == ["without a topic"]
+    assert not has_topics(without)
+    assert topic_words(without) == "No session has a topic"
