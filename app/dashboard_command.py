@@ -63,7 +63,7 @@ def dashboard(
     from app.exports.files import whole_file  # noqa: PLC0415 - see above
 
     store, filters = read_filters(settings, since=since, until=until, where=where, project=project)
-    made = render(store, settings.timezone, filters, chosen)
+    made = render(settings, store, filters, chosen)
     for line in made.errors:
         click.echo(printable(line), err=True)
     text = to_text(made.as_json()) if kind == "json" else made.as_html()

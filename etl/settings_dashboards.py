@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from etl.settings_funnels import FunnelStep
 
-TILE_TYPES = ("number", "time_series", "bar", "stacked_bar", "heat_map", "table", "pivot", "funnel", "text")
+TILE_TYPES = ("number", "time_series", "bar", "stacked_bar", "heat_map", "table", "pivot", "funnel", "text", "sql")
+TILE_SHAPES = ("", "line", "bar", "stacked bar", "points")
 TILE_GRAINS = ("", "hour", "day", "week", "month")
 TILE_WIDTHS = (1, 2, 3, 4)
 
@@ -22,8 +23,9 @@ class TileSettings:
     Attributes:
         type: what is drawn.
         title: empty: named after what it shows.
-        metrics: of the metrics layer.
-        by: dimensions; a stacked bar or a heat map with one has time as the other side.
+        metrics: of the metrics layer; of an sql tile with a shape, the column that is measured.
+        by: dimensions; a stacked bar or a heat map with one has time as the other side. Of an sql tile with a shape,
+            the column that stands below and, with a second, what splits it by colour.
         grain: of what runs over time; empty: as the length of the window asks for.
         where: conditions, as everywhere; they hold beside the page's.
         window: such as ``30d`` or ``this_month``; empty: the page's.
@@ -32,6 +34,8 @@ class TileSettings:
         limit: so many values of the dimensions, the rest as ``other``; 0: what fits the type.
         width: of the four columns of the page.
         text: what a text tile says, in Markdown.
+        sql: the statement of an sql tile, as on the SQL page; the page's filters don't hold for it.
+        shape: of an sql tile's marks; empty: its rows as a table.
         steps: of a funnel; without any, the first ``[[funnel]]``.
     """
 
@@ -47,6 +51,8 @@ class TileSettings:
     limit: int = field(default=0, metadata={"minimum": 0})
     width: int = field(default=2, metadata={"one_of": TILE_WIDTHS})
     text: str = ""
+    sql: str = ""
+    shape: str = field(default="", metadata={"one_of": TILE_SHAPES})
     steps: tuple[FunnelStep, ...] = ()
 
 

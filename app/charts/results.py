@@ -36,7 +36,9 @@ def usual_shape(frame: pl.DataFrame, x: str) -> Shape:
     return "points" if kind.is_numeric() else "bar"
 
 
-def result_chart(frame: pl.DataFrame, *, shape: Shape, x: str, y: str, by: str = "") -> tuple[alt.TopLevelMixin, str]:
+def result_chart(
+    frame: pl.DataFrame, *, shape: Shape, x: str, y: str, by: str = "", note: str = ""
+) -> tuple[alt.TopLevelMixin, str]:
     """The chart and what it says in words.
 
     Args:
@@ -45,8 +47,9 @@ def result_chart(frame: pl.DataFrame, *, shape: Shape, x: str, y: str, by: str =
         x: what stands below.
         y: what is measured.
         by: what splits it by colour; empty for nothing.
+        note: what else has to be known to read it.
     """
-    drawn, series, note = _drawn(frame, x, y, by)
+    drawn, series, cut = _drawn(frame, x, y, by)
     base = alt.Chart(drawn)
     marks = {
         "line": lambda: base.mark_line(point=drawn.height <= SLOTS * 40),
@@ -75,7 +78,9 @@ def result_chart(frame: pl.DataFrame, *, shape: Shape, x: str, y: str, by: str =
     numbers = drawn["y"].drop_nulls()
     if numbers.len():
         words += f", from {_number(numbers.min())} to {_number(numbers.max())}"
-    return titled(marks.encode(**encodings).properties(height=STACKED_HEIGHT if series else HEIGHT), title, note), words
+    return titled(
+        marks.encode(**encodings).properties(height=STACKED_HEIGHT if series else HEIGHT), title, [cut, note]
+    ), words
 
 
 def _drawn(frame: pl.DataFrame, x: str, y: str, by: str) -> tuple[pl.DataFrame, Sequence[str], str]:

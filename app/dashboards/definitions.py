@@ -9,6 +9,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from app.dashboards.shipped import SHIPPED
+from app.explorer.statements import check_text
 from app.metrics.dimensions import WORDS, nearest
 from app.metrics.filters import parse_conditions
 from app.metrics.registry import find_dimension, find_metric
@@ -29,6 +30,7 @@ TYPES: Mapping[str, str] = {
     "pivot": "Pivot table",
     "funnel": "Funnel",
     "text": "Text",
+    "sql": "SQL",
 }
 PURPOSE: Mapping[str, str] = {
     "number": "One figure with its change and its course",
@@ -40,8 +42,9 @@ PURPOSE: Mapping[str, str] = {
     "pivot": "A metric by two dimensions, as rows and columns",
     "funnel": "How many traces get to each step",
     "text": "A heading or an explanation",
+    "sql": "Whatever a statement of your own gives, as a table or a chart",
 }
-WITHOUT_METRICS = ("funnel", "text")
+WITHOUT_METRICS = ("funnel", "text", "sql")
 LIMITS: Mapping[str, int] = {
     "time_series": 6,
     "bar": 10,
@@ -166,6 +169,8 @@ def check_tile(tile: TileSettings) -> None:
         _need(bool(tile.text.strip()), "A text tile says nothing", "Write its text")
     elif tile.type == "funnel":
         _check_steps(tile)
+    elif tile.type == "sql":
+        _check_statement(tile)
     else:
         _check_question(tile)
 
@@ -214,6 +219,16 @@ def _check_steps(tile: TileSettings) -> None:
     _need(len(set(names)) == len(names), "Two steps of the funnel have one name", "Give each step a name of its own")
     for step in tile.steps:
         _need(any(step.match), f"The step {step.name!r} matches nothing", 'Name observations, e.g. match = ["plan*"]')
+
+
+def _check_statement(tile: TileSettings) -> None:
+    check_text(tile.sql)
+    narrowed = [name for name, value in (("where", tile.where), ("window", tile.window)) if value]
+    _need(not narrowed, f"{' and '.join(narrowed)} can't narrow a statement", "Write it into the statement's WHERE")
+    if tile.shape:
+        _need(len(tile.metrics) == 1, "A chart of a statement measures one column", 'Name it, e.g. metrics = ["cost"]')
+        hint = 'Name the column that stands below, e.g. by = ["day"], and what splits it by colour'
+        _need(len(tile.by) in (1, 2), "A chart of a statement stands on one column", hint)
 
 
 def _need(holds: bool, what: str, hint: str) -> None:  # noqa: FBT001 - a condition is what it is about

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 import altair as alt
 import polars as pl
@@ -12,14 +13,18 @@ import polars as pl
 from app.analysis import funnels
 from app.charts.metrics import course, course_words, ranking, split_course
 from app.charts.performance import funnel_chart
+from app.charts.results import Shape, chart_choices, result_chart
 from app.charts.tiles import heat_map, lines, stacked_rows, take_title
 from app.dashboards.cells import cells
+from app.dashboards.statements import StatementRows
 from app.dashboards.tiles import TileResult
 from app.format import formatted
+from app.metrics.dimensions import nearest
 from app.metrics.registry import find_dimension, find_metric
 from app.metrics.result import OTHER_LABEL
+from etl.errors import ConfigError
 
-CHARTS = ("time_series", "bar", "stacked_bar", "heat_map", "funnel")
+CHARTS = ("time_series", "bar", "stacked_bar", "heat_map", "funnel", "sql")
 COLOURED = ("model",)  # dimensions whose values keep their colour on every page
 _TALL = 280
 _DWARFING = 1.5  # times the longest bar
@@ -47,11 +52,18 @@ def draw(
         end: its end, no later than the data.
         order: all values of a dimension of ``COLOURED``, so that colours stay.
         select: name of a selection parameter, for bars that are clicked.
+
+    Raises:
+        ConfigError: a statement gives no column that its tile names.
     """
     if made.is_empty or made.tile.type not in CHARTS:
         return None
     if isinstance(made.reply, funnels.Funnel):
         chart, words = funnel_chart(made.reply)
+    elif isinstance(made.reply, StatementRows):
+        if not made.tile.shape:
+            return None
+        chart, words = _own(made)
     elif made.tile.type == "bar":
         chart, words = _bars(made, order, select)
     elif made.tile.type == "heat_map":
@@ -65,6 +77,17 @@ def draw(
     else:
         chart, words = _course(made, start, end)
     return Drawn(chart, take_title(chart), words)
+
+
+def _own(made: TileResult) -> tuple[alt.TopLevelMixin, str]:
+    tile, frame = made.tile, made.frame
+    below, measured = chart_choices(frame)
+    for name, known in ((tile.metrics[0], measured), *((name, below) for name in tile.by)):
+        if name not in known:
+            kind = "column of numbers" if known is measured else "column"
+            raise ConfigError(f"The statement gives no {kind} {name!r}", hint=nearest(name, known))
+    x, by = (*tile.by, "")[:2]
+    return result_chart(frame, shape=cast("Shape", tile.shape), x=x, y=tile.metrics[0], by=by, note=made.note)
 
 
 def _course(made: TileResult, start: datetime, end: datetime) -> tuple[alt.TopLevelMixin, str]:

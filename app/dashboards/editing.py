@@ -22,6 +22,9 @@ STARTERS: Mapping[str, TileSettings] = {
     "pivot": TileSettings("pivot", metrics=("cost_usd",), by=("trace_name", "model"), width=4),
     "funnel": TileSettings("funnel", width=2),
     "text": TileSettings("text", text="## What this shows", width=4),
+    "sql": TileSettings(
+        "sql", sql="select name, count(*) as traces\nfrom marts.traces\ngroup by name\norder by traces desc"
+    ),
 }
 """What a new tile of each type shows, until it is changed."""
 

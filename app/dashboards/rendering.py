@@ -18,7 +18,7 @@ from app.analysis.comparison import compare
 from app.charts.images import svg
 from app.charts.theme import note_of
 from app.dashboards.cells import cells, pivoted
-from app.dashboards.definitions import Dashboard
+from app.dashboards.definitions import WITHOUT_METRICS, Dashboard
 from app.dashboards.drawing import COLOURED, draw
 from app.dashboards.tiles import Asked, TileResult, answer, heading, plan, what
 from app.format import formatted, when
@@ -27,6 +27,7 @@ from app.metrics.registry import find_dimension, find_metric
 from app.metrics.timezones import to_local
 from app.store import Store
 from etl.errors import TracehouseError
+from etl.settings import Settings
 
 _WIDTHS = {1: 200, 2: 440, 3: 700, 4: 960}  # pixels of a picture by the columns of its tile
 
@@ -126,7 +127,12 @@ class Rendered:
             return {**shown, **_table(made)}
         if tile.type == "pivot":
             return {**shown, **_pivot(made)}
-        return {**shown, **self._picture(made, order)}
+        if tile.type == "sql" and not tile.shape:
+            return {**shown, **_rows(made)}
+        try:
+            return {**shown, **self._picture(made, order)}
+        except TracehouseError as error:
+            return {**shown, "error": str(error)}
 
     def _picture(self, made: TileResult, order: Sequence[str]) -> dict[str, str]:
         window = made.result.window if made.grain else self.filters.window
@@ -146,30 +152,30 @@ class Rendered:
         }
 
 
-def render(store: Store, timezone: ZoneInfo, filters: Filters, dashboard: Dashboard) -> Rendered:
+def render(settings: Settings, store: Store, filters: Filters, dashboard: Dashboard) -> Rendered:
     """Answer every tile of a dashboard; one that can't be answered says so and the others stand."""
     before = filters.window.previous()
     comparison = before if before.start < before.end else None
     replies: dict[Any, Any] = {}
     answered = []
-    for asked in plan(store, timezone, filters, comparison, dashboard.tiles):
+    for asked in plan(settings, store, filters, comparison, dashboard.tiles):
         made: TileResult | None = None
         error: TracehouseError | None = asked.error
         try:
             if asked.error is None and asked.question not in replies and asked.question is not None:
-                replies[asked.question] = answer(store, timezone, asked.question)
+                replies[asked.question] = answer(store, settings.timezone, asked.question)
             if asked.error is None:
                 made = TileResult(asked.tile, replies.get(asked.question))
         except TracehouseError as failed:
             error = failed
         answered.append(Answered(asked, made, error))
-    return Rendered(dashboard, store, timezone, filters, tuple(answered))
+    return Rendered(dashboard, store, settings.timezone, filters, tuple(answered))
 
 
 def _tile_json(each: Answered) -> dict[str, Any]:
     tile, made = each.asked.tile, each.made
     source = made.provenance if made is not None else None
-    is_metric = made is not None and tile.type not in ("funnel", "text") and made.reply is not None
+    is_metric = made is not None and tile.type not in WITHOUT_METRICS and made.reply is not None
     window = made.result.window if is_metric and made is not None else None
     return {
         "type": tile.type,
@@ -208,6 +214,13 @@ def _table(made: TileResult) -> dict[str, Any]:
     headers = [*keys, *([grain.capitalize()] if grain else []), *(metric.label for metric in metrics)]
     note = made.note
     return {"headers": headers, "rows": rows, "texts": len(names), "note": note[:1].upper() + note[1:]}
+
+
+def _rows(made: TileResult) -> dict[str, Any]:
+    frame, note = made.frame, made.note
+    texts = sum(not kind.is_numeric() for kind in frame.dtypes)
+    rows = [["—" if value is None else _cell(value) for value in row] for row in frame.iter_rows()]
+    return {"headers": frame.columns, "rows": rows, "texts": texts, "note": note[:1].upper() + note[1:]}
 
 
 def _pivot(made: TileResult) -> dict[str, Any]:

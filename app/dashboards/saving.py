@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from app.dashboards.definitions import Dashboard, dashboards, find_dashboard
+from app.dashboards.definitions import Dashboard, check_tile, dashboards, find_dashboard
 from app.saved import FILE, ONE_AT_A_TIME, replace_tables, saved_text, toml_value
 from etl.errors import ConfigError
 from etl.settings import Settings
@@ -80,6 +80,28 @@ def save_dashboard(settings: Settings, board: DashboardSettings, original: str =
 
     _change(settings, change)
     return made
+
+
+def add_tile(settings: Settings, name: str, tile: TileSettings) -> str:
+    """Put a tile at the end of a saved dashboard.
+
+    Args:
+        settings: whose home it is kept in.
+        name: of the dashboard; empty for a new one.
+        tile: as it is to be.
+
+    Returns:
+        The dashboard's name.
+
+    Raises:
+        ConfigError: the tile means nothing, nothing of that name was saved, or the file can't be read or written.
+    """
+    check_tile(tile)
+    if not name:
+        made = DashboardSettings(free_name(all_dashboards(settings), "My dashboard"), tiles=(tile,))
+        return save_dashboard(settings, made).name
+    board = _find(own_dashboards(settings), name)
+    return save_dashboard(settings, replace(board, tiles=(*board.tiles, tile)), original=name).name
 
 
 def delete_dashboard(settings: Settings, name: str) -> DashboardSettings:

@@ -15,7 +15,8 @@ import polars as pl
 from app.analysis import funnels
 from app.analysis.overview import grain_for
 from app.analysis.selection import Answer
-from app.dashboards.definitions import LIMITS, TYPES, check_tile
+from app.dashboards.definitions import LIMITS, TYPES, WITHOUT_METRICS, check_tile
+from app.dashboards.statements import Statement, StatementRows, rows_of
 from app.metrics.catalogue import PARAMETRIC
 from app.metrics.filters import Filters, parse_conditions
 from app.metrics.query import Query, TimeGrain, run
@@ -24,6 +25,7 @@ from app.metrics.result import Result
 from app.metrics.windows import Window, parse_window
 from app.store import Store
 from etl.errors import ConfigError
+from etl.settings import Settings
 from etl.settings_dashboards import TileSettings
 from etl.settings_funnels import FunnelSettings
 
@@ -39,8 +41,8 @@ class FunnelQuestion:
     funnel: FunnelSettings
 
 
-Question = Query | FunnelQuestion
-Reply = Result | funnels.Funnel
+Question = Query | FunnelQuestion | Statement
+Reply = Result | funnels.Funnel | StatementRows
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class TileResult:
 
     Attributes:
         tile: as it is defined.
-        reply: what the metrics layer or the funnel said; None for a text.
+        reply: what the metrics layer, the funnel or the statement said; None for a text.
     """
 
     tile: TileSettings
@@ -81,7 +83,7 @@ class TileResult:
         return self.reply.query.grain if isinstance(self.reply, Result) else None
 
     @property
-    def provenance(self) -> Result | Answer | None:
+    def provenance(self) -> Result | Answer | StatementRows | None:
         """The statement, its parameters, the snapshot and the rows that it read."""
         return self.reply.answer if isinstance(self.reply, funnels.Funnel) else self.reply
 
@@ -90,7 +92,7 @@ class TileResult:
         """The rows of this tile: those of a number, its course; without columns of other tiles' metrics."""
         if self.reply is None:
             return pl.DataFrame()
-        if isinstance(self.reply, funnels.Funnel):
+        if isinstance(self.reply, funnels.Funnel | StatementRows):
             return self.reply.frame
         wanted = set(self.tile.metrics)
         keys = {*self.tile.by, "time"}
@@ -113,6 +115,8 @@ class TileResult:
             return not self.reply.traces
         if self.reply is None:
             return False
+        if isinstance(self.reply, StatementRows):
+            return self.reply.frame.is_empty()
         if self.tile.type == "number":
             return not self.reply.rows_read
         return self.frame.is_empty() or not self.reply.rows_read
@@ -120,6 +124,8 @@ class TileResult:
     @property
     def note(self) -> str:
         """What is left out or counted twice; empty when nothing is."""
+        if isinstance(self.reply, StatementRows):
+            return self.reply.note
         if not isinstance(self.reply, Result) or not self.tile.by:
             return ""
         notes = []
@@ -140,18 +146,18 @@ class TileResult:
 
 
 def plan(
-    store: Store, timezone: ZoneInfo, filters: Filters, comparison: Window | None, tiles: Sequence[TileSettings]
+    settings: Settings, store: Store, filters: Filters, comparison: Window | None, tiles: Sequence[TileSettings]
 ) -> tuple[Asked, ...]:
     """The question of each tile; those over the same rows get one question with all their metrics.
 
     Args:
+        settings: the display zone, and where the warehouse is.
         store: the snapshot; it tells how far data reaches.
-        timezone: the display zone.
         filters: of the page; they hold beside a tile's own.
         comparison: the period to compare with, of tiles without a window of their own; None for no comparison.
         tiles: in order.
     """
-    asked = [_asked(store, timezone, filters, comparison, tile) for tile in tiles]
+    asked = [_asked(settings, store, filters, comparison, tile) for tile in tiles]
     together: dict[Query, dict[str, None]] = {}
     for each in asked:
         if isinstance(each.question, Query) and _can_share(each.question):
@@ -172,28 +178,33 @@ def answer(store: Store, timezone: ZoneInfo, question: Question) -> Reply:
 
     Raises:
         ConfigError: the question can't be answered with what the warehouse holds, such as a score nobody sent.
+        TracehouseError: a statement hit a bound.
     """
     if isinstance(question, FunnelQuestion):
         return funnels.measure(store, question.filters, question.funnel)
+    if isinstance(question, Statement):
+        return rows_of(question)
     return run(store, timezone, question)
 
 
-def _asked(store: Store, timezone: ZoneInfo, filters: Filters, comparison: Window | None, tile: TileSettings) -> Asked:
+def _asked(settings: Settings, store: Store, filters: Filters, comparison: Window | None, tile: TileSettings) -> Asked:
     try:
         check_tile(tile)
-        return Asked(tile, _question(store, timezone, filters, comparison, tile))
+        return Asked(tile, _question(settings, store, filters, comparison, tile))
     except ConfigError as error:
         return Asked(tile, error=error)
 
 
 def _question(
-    store: Store, timezone: ZoneInfo, filters: Filters, comparison: Window | None, tile: TileSettings
+    settings: Settings, store: Store, filters: Filters, comparison: Window | None, tile: TileSettings
 ) -> Question | None:
     if tile.type == "text":
         return None
+    if tile.type == "sql":
+        return Statement(tile.sql, settings)
     narrowed = filters.within(parse_conditions(tile.where))
     if tile.window:
-        narrowed = narrowed.with_window(parse_window(tile.window, None, store.as_of, timezone))
+        narrowed = narrowed.with_window(parse_window(tile.window, None, store.as_of, settings.timezone))
         before = narrowed.window.previous()
         comparison = before if comparison is not None and before.start < before.end else None
     if tile.type == "funnel":
@@ -251,7 +262,7 @@ _SUFFIXES = ("_previous", "_n", "_low", "_high", "_previous_n")
 
 def what(tile: TileSettings, grain: TimeGrain | None = None) -> str:
     """What a tile shows, in words: metric, dimensions and grain."""
-    if tile.type in ("text", "funnel"):
+    if tile.type in WITHOUT_METRICS:
         return TYPES[tile.type]
     labels = " / ".join(find_metric(name).label for name in tile.metrics)
     by = " and ".join(find_dimension(name).label.lower() for name in tile.by)

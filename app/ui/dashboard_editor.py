@@ -32,6 +32,7 @@ _ICONS = {
     "pivot": "pivot_table_chart",
     "funnel": "filter_alt",
     "text": "notes",
+    "sql": "database",
 }
 
 

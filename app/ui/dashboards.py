@@ -58,9 +58,11 @@ def show_grid(page: Page, tiles: Sequence[TileSettings]) -> None:
         return
     reads, order = ask_tiles(page, tiles)
     grid = st.grid(COLUMNS, min_column_width=NARROWEST, gap="small", border=True)
-    for number, (tile, read) in enumerate(zip(tiles, reads, strict=True)):
-        with grid.cell(column_span=tile.width), st.container(gap="xsmall"):
-            show_tile(page, tile, read, order, key=f"tile_{number}")
+    cells = [grid.cell(column_span=tile.width) for tile in tiles]
+    # Statements of people last: one that takes long keeps no other tile waiting.
+    for number in sorted(range(len(tiles)), key=lambda at: tiles[at].type == "sql"):
+        with cells[number], st.container(gap="xsmall"):
+            show_tile(page, tiles[number], reads[number], order, key=f"tile_{number}")
 
 
 def _choose(page: Page, known: Sequence[Dashboard]) -> Dashboard:

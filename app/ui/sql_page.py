@@ -14,16 +14,17 @@ from app.charts.results import SHAPES, chart_choices, result_chart, usual_shape
 from app.explorer.bounds import LONGEST_CELL, MOST_SECONDS, ROWS_SHOWN, SECONDS, SHOWN, TAKEN, Bounds
 from app.explorer.run import Answer, Job, start
 from app.explorer.schema import examples
-from app.query_output import FORMULA_STARTS
 from app.ui.figures import show_chart
 from app.ui.layout import note, section
 from app.ui.provenance import ASKED_SQL
 from app.ui.sql_browser import TEXT, Ran, remember, show_browser
+from app.ui.sql_tile import save_as_tile
 from app.ui.states import empty_state, error_box
-from app.ui.tables import harmless
+from app.ui.tables import show_rows
 from app.ui.text import plain
 from etl.errors import TracehouseError
 from etl.settings import Settings
+from etl.settings_dashboards import TileSettings
 
 if TYPE_CHECKING:
     from app.explorer.forms import Form
@@ -159,7 +160,8 @@ def _outcome(settings: Settings) -> None:
         return
     answer, frame = cast("tuple[Answer, pl.DataFrame]", result)
     _table(settings, answer, frame)
-    _chart(frame)
+    shown = _chart(frame)
+    save_as_tile(settings, replace(shown, sql=answer.text))
 
 
 def _table(settings: Settings, answer: Answer, frame: pl.DataFrame) -> None:
@@ -169,9 +171,7 @@ def _table(settings: Settings, answer: Answer, frame: pl.DataFrame) -> None:
         rows = f"The first {rows}; there are more"
     facts = [rows, f"{answer.seconds:.1f} s", f"snapshot {answer.snapshot}", f"sync run {answer.run_id}"]
     st.caption(plain(" · ".join(facts), longest=300))
-    risky = [name for name in frame.columns if name.startswith(FORMULA_STARTS)]
-    shown = harmless(frame).rename({name: f"'{name}" for name in risky})
-    st.dataframe(shown, hide_index=True, placeholder="—", key="sql_rows", alt="Rows of the statement")
+    show_rows(frame, key="sql_rows", alt="Rows of the statement")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         for form, label, mime in (("csv", "CSV", "text/csv"), ("parquet", "Parquet", "application/vnd.apache.parquet")):
             st.download_button(
@@ -197,10 +197,11 @@ def _taken(settings: Settings, text: str, form: Form) -> io.BytesIO:
         job.close()
 
 
-def _chart(frame: pl.DataFrame) -> None:
+def _chart(frame: pl.DataFrame) -> TileSettings:
+    """Draws what is chosen; returned as a tile, without its statement."""
     below, measured = chart_choices(frame)
     if not measured or frame.height < 2 or len(below) < 2:  # noqa: PLR2004 - a chart needs two points and two columns
-        return
+        return TileSettings("sql")
     section("Chart")
     # Another result has other columns: what was chosen for the one before may not exist.
     kind = "_".join(frame.columns)
@@ -218,6 +219,7 @@ def _chart(frame: pl.DataFrame) -> None:
         )
     chart, words = result_chart(frame, shape=shape, x=x, y=y, by=by)
     show_chart(chart, alt=words)
+    return TileSettings("sql", metrics=(y,), by=(x, by) if by else (x,), shape=shape)
 
 
 def _or_none(name: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import polars as pl
 import streamlit as st
 
+from app.query_output import FORMULA_STARTS
 from app.ui.view import add_value, kept_view
 
 PAGES = Path(__file__).resolve().parents[2] / "pages"
@@ -154,6 +155,20 @@ def harmless(frame: pl.DataFrame) -> pl.DataFrame:
         .alias(name)
         for name in text
     )
+
+
+def show_rows(frame: pl.DataFrame, *, key: str, alt: str, height: int | None = None) -> None:
+    """Rows of columns that nobody declared, such as a statement's, under their own names.
+
+    Args:
+        frame: the rows.
+        key: stable identity.
+        alt: the table in words.
+        height: in pixels; by default as tall as its rows, up to ten.
+    """
+    risky = [name for name in frame.columns if name.startswith(FORMULA_STARTS)]
+    shown = harmless(frame).rename({name: f"'{name}" for name in risky})
+    st.dataframe(shown, hide_index=True, placeholder="—", key=key, alt=alt, height=height or "auto")
 
 
 def table(

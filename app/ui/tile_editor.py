@@ -25,7 +25,7 @@ from app.ui.states import error_box
 from app.ui.text import plain
 from app.ui.tiles import ask_tiles, show_tile
 from etl.errors import ConfigError
-from etl.settings_dashboards import TILE_GRAINS, TILE_WIDTHS, TileSettings
+from etl.settings_dashboards import TILE_GRAINS, TILE_SHAPES, TILE_WIDTHS, TileSettings
 
 if TYPE_CHECKING:
     from app.ui.page import Page
@@ -95,6 +95,10 @@ def _form(page: Page, tile: TileSettings, key: str) -> TileSettings:
     if kind == "text":
         text = _area("Text, in Markdown", f"{key}_text", base.text)
         return replace(base, title=title, text=text, width=_width(key, base))
+    if kind == "sql":
+        made = replace(base, title=title, sql=_area("Statement", f"{key}_sql", base.sql), **_own_chart(base, key))
+        st.caption("Period and filters of the page do not hold for it; write them into its WHERE.")
+        return replace(made, width=_width(key, base))
     if kind == "funnel":
         steps = _area("Steps, one a line, with the names of observations", f"{key}_steps", steps_as_text(base.steps))
         st.caption(
@@ -108,6 +112,19 @@ def _form(page: Page, tile: TileSettings, key: str) -> TileSettings:
     made = replace(made, width=_width(key, base))
     with st.expander("Filters, period and more", icon=":material/tune:"):
         return _more(made, kind, key)
+
+
+def _own_chart(base: TileSettings, key: str) -> dict[str, Any]:
+    """Shape and columns of a statement's chart; a table has none."""
+    shape = _selectbox(
+        "Shown as", list(TILE_SHAPES), f"{key}_shape", base.shape, form=lambda s: s.capitalize() or "Table"
+    )
+    if not shape:
+        return {"shape": "", "metrics": (), "by": ()}
+    y = _text("Measured column", f"{key}_y", (*base.metrics, "")[0])
+    x = _text("Column below", f"{key}_x", (*base.by, "")[0])
+    by = _text("Column of the colours", f"{key}_colour", (*base.by, "", "")[1], placeholder="None")
+    return {"shape": shape, "metrics": (y,) if y else (), "by": tuple(name for name in (x, by) if name)}
 
 
 def _metrics(page: Page, base: TileSettings, kind: str, key: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from app.ui.cards import metric_cards, show_card
 from app.ui.figures import PICK, show_chart
 from app.ui.provenance import Provenance, show_sources
 from app.ui.states import error_box
-from app.ui.tables import Column, Kind, harmless, open_or_filter, table
+from app.ui.tables import Column, Kind, harmless, open_or_filter, show_rows, table
 from app.ui.text import plain
 from etl.errors import TracehouseError
 from etl.settings_dashboards import TileSettings
@@ -53,7 +54,7 @@ def ask_tiles(page: Page, tiles: Sequence[TileSettings]) -> tuple[list[Read], Ca
         For each tile what waits for its answer, and raises what is wrong with it; and what gives the models in the
         order of their colours.
     """
-    asked = plan(page.store, page.timezone, page.filters, page.comparison, tiles)
+    asked = plan(page.settings, page.store, page.filters, page.comparison, tiles)
     questions = dict.fromkeys(each.question for each in asked if each.question is not None)
     replies = {question: ask(page, answer, page.timezone, question) for question in questions}
     coloured = any(name in COLOURED for tile in tiles for name in tile.by)
@@ -89,7 +90,8 @@ def show_tile(
         st.markdown(safe_markdown(tile.text), anchors=False)
         return
     try:
-        made = read()
+        with st.spinner("Reading") if tile.type == "sql" else nullcontext():
+            made = read()
         drawn = _drawn(page, made, order)
     except TracehouseError as error:
         st.markdown(f"**{plain(heading(tile))}**")
@@ -113,6 +115,9 @@ def _body(page: Page, made: TileResult, drawn: Drawn | None, key: str, *, live: 
         _table(made, key, live=live)
     elif made.tile.type == "pivot":
         _pivot(made, key, live=live)
+    elif made.tile.type == "sql" and drawn is None:
+        show_rows(made.frame, key=f"{key}_rows", alt=heading(made.tile), height=_height(made.frame))
+        st.caption(plain(made.note[:1].upper() + made.note[1:]))
     elif drawn is not None:
         # Only a short list of bars is worth clicking: a stack or a line has no one value.
         name = made.tile.by[0] if made.tile.type == "bar" and live else ""
@@ -158,7 +163,7 @@ def _table(made: TileResult, key: str, *, live: bool) -> None:
         alt=words,
         total=result.values if len(names) == 1 and not result.query.grain else None,
         link=open_or_filter(names[0], names[0]) if live else None,
-        height=min(_HEAD + _ROW * frame.height, _TALLEST),
+        height=_height(frame),
     )
     if made.note:
         st.caption(plain(made.note[:1].upper() + made.note[1:]))
@@ -174,11 +179,15 @@ def _pivot(made: TileResult, key: str, *, live: bool) -> None:
         key=key,
         alt=f"{heading(made.tile)}, as rows and columns",
         link=open_or_filter(first.name, "row") if live else None,
-        height=min(_HEAD + _ROW * frame.height, _TALLEST),
+        height=_height(frame),
     )
     notes = "; ".join(text for text in (made.note, cells(made).note) if text)
     if notes:
         st.caption(plain(notes[:1].upper() + notes[1:]))
+
+
+def _height(frame: pl.DataFrame) -> int:
+    return min(_HEAD + _ROW * frame.height, _TALLEST)
 
 
 def _column(metric: Metric, label: str = "") -> Column:
@@ -207,7 +216,8 @@ def _menu(page: Page, made: TileResult, drawn: Drawn | None, key: str) -> None:
                 _download(f"{key}_png", "PNG", f"{name}.png", "image/png", lambda: png(chart, title=title))
         source: Provenance | None = made.provenance
         if source is not None:
-            show_sources({heading(made.tile): source}, metrics=made.tile.metrics, key=key)
+            metrics = () if made.tile.type == "sql" else made.tile.metrics
+            show_sources({heading(made.tile): source}, metrics=metrics, key=key)
 
 
 def _download(key: str, label: str, file_name: str, mime: str, make: Callable[[], bytes]) -> None:
@@ -218,6 +228,6 @@ def _download(key: str, label: str, file_name: str, mime: str, make: Callable[[]
 def as_csv(page: Page, made: TileResult) -> bytes:
     """All rows behind a tile, also those that a limit puts together."""
     frame = made.frame
-    if made.tile.by:
+    if made.tile.type != "sql" and made.tile.by:
         frame = run(page.store, page.timezone, replace(made.result.query, limit=None)).frame
     return harmless(frame).write_csv().encode()

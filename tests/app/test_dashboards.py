@@ -34,6 +34,7 @@ from etl.settings_funnels import FunnelStep
 NOON = datetime(2026, 10, 20, 12)
 UTC = ZoneInfo("UTC")
 WEEK = Filters(Window(NOON - timedelta(days=6), NOON + timedelta(days=1)))
+SETTINGS = load_settings({"TRACEHOUSE_HOME": "/nowhere"}, Path("/nowhere"))
 CONFIG = """
 [[dashboard]]
 name = "Mine"
@@ -73,7 +74,7 @@ def store(make_store: Callable[..., Store]) -> Store:
 
 
 def ask(store: Store, tile: Tile, filters: Filters = WEEK, comparison: Window | None = None) -> TileResult:
-    [asked] = plan(store, UTC, filters, comparison, (tile,))
+    [asked] = plan(SETTINGS, store, filters, comparison, (tile,))
     if asked.error:
         raise asked.error
     return TileResult(tile, answer(store, UTC, asked.question) if asked.question else None)
@@ -101,6 +102,11 @@ def ask(store: Store, tile: Tile, filters: Filters = WEEK, comparison: Window | 
         (Tile("text", text="  "), "says nothing", "text"),
         (Tile("funnel", steps=(FunnelStep("a", ()),)), "matches nothing", "plan"),
         (Tile("funnel", steps=(FunnelStep("a", ("x",)), FunnelStep("a", ("y",)))), "one name", "of its own"),
+        (Tile("sql"), "no statement", "SELECT"),
+        (Tile("sql", sql="drop table x"), "DROP can't run", "SELECT"),
+        (Tile("sql", sql="select 1", where=("model=x",)), "where can't narrow", "WHERE"),
+        (Tile("sql", sql="select 1", shape="bar", by=("x",)), "measures one column", "metrics = "),
+        (Tile("sql", sql="select 1", shape="bar", metrics=("y",)), "stands on one column", "by = "),
     ],
 )
 def test_a_wrong_tile_is_one_line_with_the_next_step(tile: Tile, what: str, hint: str) -> None:
@@ -121,7 +127,7 @@ def test_every_tile_of_the_shipped_dashboards_means_something() -> None:
     shown = [tile for board in SHIPPED for tile in board.tiles]
     for tile in shown:
         check_tile(tile)
-    assert {tile.type for tile in shown} == set(TILE_TYPES) - {"text"}
+    assert {tile.type for tile in shown} == set(TILE_TYPES) - {"text", "sql"}
 
 
 def settings_of(home: Path, text: str) -> Settings:
@@ -211,7 +217,7 @@ def test_tiles_over_the_same_rows_share_a_statement_and_keep_their_columns(store
         Tile("number", metrics=("score_avg",)),
         Tile("text", text="Hello"),
     )
-    asked = plan(store, UTC, WEEK, WEEK.window.previous(), tiles)
+    asked = plan(SETTINGS, store, WEEK, WEEK.window.previous(), tiles)
     questions = [each.question for each in asked]
     assert questions[0] == questions[1] == questions[2]
     assert isinstance(questions[0], Query)
@@ -257,13 +263,15 @@ def test_a_funnel_takes_its_own_steps_and_the_pages_filters(store: Store) -> Non
     made = ask(store, tile, replace(WEEK, conditions=parse_conditions(["environment=staging"])))
     assert made.frame["reached"].to_list() == [12, 0]
     assert not made.is_empty
-    [default] = plan(store, UTC, WEEK, None, (Tile("funnel"),))
+    [default] = plan(SETTINGS, store, WEEK, None, (Tile("funnel"),))
     assert isinstance(default.question, FunnelQuestion)
     assert [step.name for step in default.question.funnel.steps] == ["planning", "execution", "response"]
 
 
 def test_a_tile_that_means_nothing_leaves_the_others_alone(store: Store) -> None:
-    asked = plan(store, UTC, WEEK, None, (Tile("number", metrics=("trases",)), Tile("number", metrics=("traces",))))
+    asked = plan(
+        SETTINGS, store, WEEK, None, (Tile("number", metrics=("trases",)), Tile("number", metrics=("traces",)))
+    )
     assert isinstance(asked[0].error, ConfigError)
     assert heading(asked[0].tile) == "Number"
     assert asked[1].error is None

@@ -24,6 +24,11 @@ metrics = ["METRIC"]
 [[dashboard.tiles]]
 type = "number"
 metrics = ["score_avg"]
+
+[[dashboard.tiles]]
+type = "sql"
+title = "Rows"
+sql = "select count(*) as n, max(start_time) as latest from marts.traces"
 """
 
 
@@ -80,7 +85,7 @@ def test_a_wrong_metric_in_the_configuration_is_one_line_at_start(
 
 
 def test_a_tile_that_has_no_answer_says_so_and_the_others_stand(
-    demo_home: Path, tracehouse: RunCommand, tmp_path: Path
+    demo_home: Path, tracehouse: RunCommand, validate: Callable[[str, Any], None], tmp_path: Path
 ) -> None:
     config = tmp_path / "tracehouse.toml"
     config.write_text(CONFIG.replace("METRIC", "traces"), encoding="utf-8")
@@ -89,6 +94,11 @@ def test_a_tile_that_has_no_answer_says_so_and_the_others_stand(
     assert "needs the name of a score" in done.stderr
     assert "&lt;b&gt;Bold&lt;/b&gt;" in done.stdout
     assert "needs the name of a score" in done.stdout
+    told = tracehouse("dashboard", "Hers", "--json", home=demo_home, TRACEHOUSE_CONFIG=str(config))
+    validate("dashboard", json.loads(told.stdout))
+    [row] = json.loads(told.stdout)["tiles"][2]["rows"]
+    assert f"<td>{row['n']}</td>" in done.stdout
+    assert row["n"] > 0
 
 
 @pytest.mark.parametrize(

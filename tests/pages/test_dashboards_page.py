@@ -154,3 +154,53 @@ def test_the_menu_says_how_a_tile_is_computed_and_makes_files_on_request(
 
 def test_an_empty_warehouse_says_so(open_page: OpenPage, empty_home: Path) -> None:
     assert "Nothing in this selection" in texts(open_page("dashboards", empty_home))
+
+
+STATEMENTS = """
+[[dashboard]]
+name = "Statements"
+
+[[dashboard.tiles]]
+type = "sql"
+sql = "select naem from marts.traces"
+
+[[dashboard.tiles]]
+type = "sql"
+title = "By model"
+sql = "select model, count(*) as calls, '=1+1' as formula from marts.observations group by all order by 1"
+
+[[dashboard.tiles]]
+type = "sql"
+title = "Drawn"
+sql = "select model, count(*) as calls from marts.observations group by all"
+shape = "bar"
+metrics = ["calls"]
+by = ["model"]
+
+[[dashboard.tiles]]
+type = "sql"
+title = "Misnamed"
+sql = "select model, count(*) as calls from marts.observations group by all"
+shape = "bar"
+metrics = ["cals"]
+by = ["model"]
+
+[[dashboard.tiles]]
+type = "number"
+metrics = ["traces"]
+"""
+
+
+def test_statements_of_people_are_tiles_and_wrong_ones_are_one_line(open_page: OpenPage, own_home: Path) -> None:
+    (own_home / "tracehouse.toml").write_text(STATEMENTS, encoding="utf-8")
+    app = open_page("dashboards", own_home, dashboard="Statements", since="30d", where=["tag=variant_A"])
+    assert not app.exception
+    wrong, misnamed = (error.value.replace("\\", "") for error in app.error)
+    assert "Line 1, column 8" in wrong
+    assert "no column of numbers 'cals'  \nDid you mean calls?" in misnamed
+    [table] = app.dataframe
+    assert table.value["calls"].sum() == 960, "the page's filters don't hold for it"
+    assert table.value["formula"][0] == "'=1+1"
+    assert "period and filters of the page don't hold" in texts(app)
+    assert len(app.get("vega_lite_chart")) == 1
+    assert [metric.value for metric in app.metric] == ["240"], "for a number they do"

@@ -87,3 +87,19 @@ def test_a_statement_is_saved_deleted_and_taken_back(traffic_home: Path, open_pa
     assert "mine" not in [each.label for each in app.button]
     app.button(key="sql_undo").click().run()
     assert "mine" in [each.label for each in app.button]
+
+
+@pytest.mark.usefixtures("saved")
+def test_a_statement_becomes_a_tile_of_a_dashboard(traffic_home: Path, open_page: OpenPage) -> None:
+    app = run(open_page("sql", traffic_home), "select model, count(*) as calls from marts.observations group by all")
+    app.text_input(key="sql_tile_title").set_value("Calls")
+    app.button(key="sql_tile_save").click().run()
+    assert "My dashboard" in app.success[0].value
+    app.checkbox(key="sql_tile_table").check()
+    app.selectbox(key="sql_tile_board").set_value("My dashboard")
+    app.button(key="sql_tile_save").click().run()
+    board = open_page("dashboards", traffic_home, dashboard="My dashboard")
+    assert not board.error
+    assert len(board.get("vega_lite_chart")) == 1
+    [table] = board.dataframe
+    assert table.value["calls"].sum() == 960
