@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
+from itertools import takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,7 +22,7 @@ from app.dashboards.cells import cells, pivoted
 from app.dashboards.definitions import WITHOUT_METRICS, Dashboard
 from app.dashboards.drawing import COLOURED, draw
 from app.dashboards.tiles import Asked, TileResult, answer, heading, plan, what
-from app.format import formatted, when
+from app.format import MISSING, formatted, when
 from app.metrics.filters import Filters
 from app.metrics.registry import find_dimension, find_metric
 from app.metrics.timezones import to_local
@@ -218,8 +219,8 @@ def _table(made: TileResult) -> dict[str, Any]:
 
 def _rows(made: TileResult) -> dict[str, Any]:
     frame, note = made.frame, made.note
-    texts = sum(not kind.is_numeric() for kind in frame.dtypes)
-    rows = [["—" if value is None else _cell(value) for value in row] for row in frame.iter_rows()]
+    texts = len(list(takewhile(lambda kind: not kind.is_numeric(), frame.dtypes)))
+    rows = [[MISSING if value is None else _cell(value) for value in row] for row in frame.iter_rows()]
     return {"headers": frame.columns, "rows": rows, "texts": texts, "note": note[:1].upper() + note[1:]}
 
 
@@ -245,6 +246,8 @@ def _lines(text: str) -> list[str]:
 
 
 def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
     return f"{value:%Y-%m-%d %H:%M}".removesuffix(" 00:00") if isinstance(value, datetime) else str(value)
 
 
