@@ -82,11 +82,11 @@ def report(
             sys.stdout.buffer.flush()
     if made.is_empty:
         click.echo("No traces match. Widen --period, or leave out a --where.", err=True)
-    if as_json:
-        click.echo(written(made, "json"), nl=False)
     if channel is not None:
         send_report(channel, made)
         click.echo(f"Sent to {channel.name} ({channel.kind})", err=as_json or output == "-")
+    if as_json:  # last: a channel that fails is an object on stdout itself, and there is to be one
+        click.echo(written(made, "json"), nl=False)
 
 
 def _form_of(output: str | None) -> Form:
