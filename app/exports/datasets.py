@@ -28,6 +28,8 @@ SOURCES = ("errors", "sessions", "low-scores", "topic:ID", "filter")
 TOPIC = "topic:"
 BELOW = 0.5
 ROWS = 1_000
+AT_ONCE = 20_000
+"""Items whose texts are in memory together: what a dataset says is many times larger than which items it has."""
 
 _CHOSEN = {
     "errors": "select * from selected where is_error",
@@ -38,6 +40,8 @@ _CHOSEN = {
 }
 _OF_TOPIC = "select project_id, session_id from marts.sessions where topic_id = $topic"
 _NO_FLAWS = "select project_id, trace_id, null::json as flaw from selected where false"
+_PICKED = ("id", "project_id", "unit_id", "stratum", "split")
+_KNOWN_STRATA = "select project_id, unit_id, stratum from picked"
 _OF_SESSIONS = "select project_id, trace_id from marts.traces semi join selected using (project_id, session_id)"
 
 
@@ -158,18 +162,21 @@ def write_dataset(store: Store, filters: Filters, recipe: Recipe, sink: BinaryIO
         _check_topic(store, recipe.source.removeprefix(TOPIC))
     parameters = Parameters()
     text = _statement(store, filters, recipe, parameters)
-    values = {name: value for name, value in _values(recipe).items() if f"${name}" in text}
+    asked = {**parameters.values, **_values(recipe, text)}
+    found = store.sql(text, asked)
+    summary: Mapping[str, Any] = json.loads(found["line"][0])
+    items = found.slice(1).select(*_PICKED).sort("id")
     digest = hashlib.sha256()
-    summary: Mapping[str, Any] = {}
-    with store.reader(text, {**parameters.values, **values}, rows=ROWS) as batches:
-        for batch in batches:
-            lines: pl.DataFrame = pl.DataFrame(batch).select("part", "line")
-            if not summary:
-                summary = json.loads(lines["line"][0])
-                lines = lines.slice(1)
-            block = lines.select("line").write_csv(include_header=False, quote_style="never").encode()
-            digest.update(block)
-            sink.write(block)
+    for some in items.iter_slices(AT_ONCE):
+        parameters = Parameters()
+        text = _statement(store, filters, recipe, parameters, some)
+        asked = {**parameters.values, **_values(recipe, text)}
+        with store.reader(text, asked, rows=ROWS) as batches:
+            for batch in batches:
+                lines: pl.DataFrame = pl.DataFrame(batch)
+                block = lines.write_csv(include_header=False, quote_style="never").encode()
+                digest.update(block)
+                sink.write(block)
     return _dataset(summary, digest.hexdigest(), recipe)
 
 
@@ -188,21 +195,32 @@ def _dataset(summary: Mapping[str, Any], version: str, recipe: Recipe) -> Datase
     )
 
 
-def _statement(store: Store, filters: Filters, recipe: Recipe, parameters: Parameters) -> str:
-    """The SELECT of the lines: each relation reads those before it."""
+def _statement(
+    store: Store, filters: Filters, recipe: Recipe, parameters: Parameters, items: pl.DataFrame | None = None
+) -> str:
+    """The SELECT of the items, or of the lines of some of them: each relation reads those before it."""
     asked = with_project_id(store, filters)
     selection = Selection(recipe.grain, asked.window, asked.conditions, asked.project)
     is_session = recipe.grain == "session"
+    unit = "session_id" if is_session else "trace_id"
     flaws = {"errors": sql.read("dataset_errors"), "low-scores": sql.read("dataset_low_scores")}
+    picked, selected = {}, selection.sql(parameters)
+    if items is not None:
+        columns = ", ".join(
+            f"unnest({parameters.bind(items[name].to_list())}::varchar[]) as {name}" for name in _PICKED
+        )
+        picked = {"picked": f"select {columns}"}
+        selected = f"select s.* from ({selected}) as s semi join picked as p on p.project_id = s.project_id and p.unit_id = s.{unit}"  # noqa: S608, E501 - texts of the layer
     relations = {
-        "selected": selection.sql(parameters),
+        **picked,
+        "selected": selected,
         "flaws": _NO_FLAWS if is_session else flaws.get(recipe.kind, _NO_FLAWS),
         "of_topic": _OF_TOPIC,
         "chosen": _CHOSEN[recipe.kind],
         "wanted": _OF_SESSIONS if is_session else "select project_id, trace_id from chosen",
         "texts": sql.read("dataset_texts"),
         "corrections": sql.read("dataset_corrections"),
-        "strata": _strata(selection, recipe, parameters),
+        "strata": _strata(selection, recipe, parameters) if items is None else _KNOWN_STRATA,
         "candidates": sql.read("dataset_sessions" if is_session else "dataset_traces"),
     }
     if is_session:
@@ -210,7 +228,9 @@ def _statement(store: Store, filters: Filters, recipe: Recipe, parameters: Param
     if recipe.kind != "topic":
         del relations["of_topic"]
     listed = ",\n".join(f"{name} as (\n{text.strip()}\n)" for name, text in relations.items())
-    return f"with {listed}\nselect * from (\n{sql.read('dataset_items').strip()}\n) order by part, id"
+    if items is not None:
+        return f"with {listed}\n{sql.read('dataset_lines')}"
+    return f"with {listed}\nselect * from (\n{sql.read('dataset_items').strip()}\n) order by part"
 
 
 def _strata(selection: Selection, recipe: Recipe, parameters: Parameters) -> str:
@@ -223,12 +243,13 @@ def _strata(selection: Selection, recipe: Recipe, parameters: Parameters) -> str
     return f"select project_id, {unit} as unit_id, {value} as stratum from ({parts.sql}) group by project_id, {unit}"  # noqa: S608 - texts of the layer
 
 
-def _values(recipe: Recipe) -> dict[str, Any]:
+def _values(recipe: Recipe, text: str) -> dict[str, Any]:
+    """What the recipe says to the parameters of a statement."""
     shares = recipe.splits or {}
     ends: list[float] = []
     for share in list(shares.values())[:-1]:
         ends.append((ends[-1] if ends else 0.0) + share)
-    return {
+    values = {
         "size": recipe.size,
         "splits": list(shares),
         "ends": ends,
@@ -236,6 +257,7 @@ def _values(recipe: Recipe) -> dict[str, Any]:
         "score": recipe.score,
         "below": recipe.below,
     }
+    return {name: value for name, value in values.items() if f"${name}" in text}
 
 
 def _check_topic(store: Store, topic: str) -> None:

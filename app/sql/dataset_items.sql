@@ -1,6 +1,7 @@
--- The lines of a dataset, and before them one with what was left out. Reads `candidates`; `chosen`: all that was asked for.
+-- Which items a dataset has, without their texts, and before them what was left out. Reads `candidates`; `chosen`: all
+-- that was asked for. dataset_lines.sql writes the items.
 -- $size: at most so many items, NULL for all. $splits: names; $ends: where each but the last ends, between 0 and 1.
--- part 0: the summary as JSON; part 1: an item each, in the order of ids.
+-- part 0: the summary as JSON; part 1: an item each.
 -- Everything that looks random is a hash of an id, so more data moves no item from split to split and no row order
 -- shows. Of equal inputs (whatever their case, blanks, form of Unicode and spelling of JSON) the earliest stays. A stratum
 -- gives its first item before any gives a second, and then in proportion to its size.
@@ -62,19 +63,6 @@ summary as (
     })::varchar as line
 )
 
-select 0 as part, null as id, line from summary
+select 0 as part, line, null as id, null as project_id, null as unit_id, null as stratum, null as split from summary
 union all
-select
-    1,
-    s.id,
-    to_json({
-        'id': s.id,
-        'input': c.input,
-        'expectedOutput': c.expected_output,
-        'metadata': json_merge_patch(c.metadata, to_json({'stratum': nullif(s.stratum, ''), 'split': s.split})),
-        'sourceTraceId': c.source_trace_id,
-        'sourceObservationId': c.source_observation_id
-    })::varchar
-from sampled as s
-join candidates as c using (project_id, unit_id)
-order by part, id
+select 1, null, id, project_id, unit_id, stratum, split from sampled

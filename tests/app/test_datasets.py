@@ -304,6 +304,15 @@ def test_the_version_is_that_of_the_data(make_store: MakeStore) -> None:
     assert written(make_store(**rows), recipe)[0].hash != first[0].hash
 
 
+@pytest.mark.parametrize("source", ["filter", "sessions"])
+def test_texts_are_read_a_part_at_a_time(make_store: MakeStore, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+    store, recipe = many(make_store(), 40), Recipe(source, stratify="environment", splits={"a": 0.5, "b": 0.5})
+    whole = written(store, recipe)
+    monkeypatch.setattr("app.exports.datasets.AT_ONCE", 3)
+    assert written(store, recipe) == whole
+    assert whole[0].items > 3
+
+
 @pytest.mark.parametrize("source", ["filter", "errors", "sessions", "low-scores"])
 def test_nothing_is_an_empty_file(store: Store, source: str) -> None:
     recipe = Recipe(source, stratify="environment", splits=SPLITS)
