@@ -107,6 +107,11 @@ class Webhook:
             raise ChannelFailed(
                 f"No answer from {where} within {self.timeout_seconds:g} s", may_have_arrived=True
             ) from None
+        except (httpx.ReadError, httpx.RemoteProtocolError) as error:
+            # It was sent; whoever hangs up or answers nonsense may have read it.
+            raise ChannelFailed(
+                f"No answer that can be read from {where}: {_reason(error)}", may_have_arrived=True
+            ) from None
         except (OSError, httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise ChannelFailed(f"Can't reach {where}: {_reason(error)}") from None
         _judge(status, retry_after, where)

@@ -21,8 +21,9 @@ import pytest
 
 from app.alerts.outbox import TRIED_FOR
 from tests.alerts.plain_rule import PlainRule
+from tests.alerts.shop import DAY, HOUR, NAMES, START
 from tests.alerts.test_simulation import Told, expected
-from tests.alerts.unattended import AGAIN, DAY, HOUR, NAMES, START, Host
+from tests.alerts.unattended import Host
 from tests.exact.truth import database_of
 
 RULES = {
@@ -36,6 +37,7 @@ RULES = {
     "sync fails": PlainRule("sync fails", by_wall_clock=True),
 }
 CHANNELS = ("hook", "team mail", "ops")
+AGAIN = "again after an interruption"
 FIRST_LOOK_AFTER = timedelta(seconds=30)
 
 

@@ -94,9 +94,12 @@ def test_a_redirect_is_not_followed(http: HttpReceiver, code: int) -> None:
     assert len(http.requests) == 1
 
 
-def test_what_is_no_http_is_a_failure(http: HttpReceiver) -> None:
-    http.answers = [garbage]
-    assert "Can't reach" in failure(hook(http.port)).message
+@pytest.mark.parametrize("answer", [garbage, lambda _: None], ids=["no HTTP", "hangs up"])
+def test_who_gives_no_answer_may_have_read_it(http: HttpReceiver, answer: Any) -> None:
+    http.answers = [answer]
+    failed = failure(hook(http.port))
+    assert failed.message.startswith("No answer that can be read from the webhook at 127.0.0.1: ")
+    assert failed.may_have_arrived
 
 
 def test_nobody_there_is_a_failure() -> None:
