@@ -25,6 +25,7 @@ import polars as pl
 
 from app.analysis.list_prices import find_prices
 from app.analysis.selection import Answer, run_over
+from app.format import money
 from app.metrics.filters import Filters
 from app.metrics.windows import Window
 from app.store import Store
@@ -38,6 +39,7 @@ MEANING = {
     "cache rate": "More or less of the input was read from or written to the provider's cache.",
     "unit price": "The same tokens cost more or less.",
 }
+_LEAST = 0.0005  # of the cost; a part below that can't be seen
 _KEYS = ("trace_name", "model")
 _SUMS = ("calls", "cost_usd", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 
@@ -80,6 +82,15 @@ class Bridge:
     def delta_usd(self) -> float:
         """What the parts sum to."""
         return self.current_usd - self.previous_usd
+
+    @property
+    def written(self) -> dict[str, str]:
+        """Each part as people read it; one of less than a two-thousandth of the cost is about 0."""
+        least = _LEAST * max(self.current_usd, self.previous_usd)
+        return {
+            part: "about 0" if abs(delta) < least else f"{'+' if delta > 0 else ''}{money(delta)}"
+            for part, delta in self.parts.items()
+        }
 
     @property
     def rows(self) -> list[dict[str, object]]:

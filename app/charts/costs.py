@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _ROW_HEIGHT = 34
 _CHROME = 44
-_LEAST = 0.0005  # of the cost; a part below that can't be seen
 _ROOM = 1.18  # the amount is written beyond the end of its bar
 
 
@@ -38,15 +37,7 @@ def bridge_bars(made: Bridge, *, room: float = _ROOM) -> alt.TopLevelMixin:
     starts.append(0.0)
     ends.append(made.current_usd)
     deltas = [None, *made.parts.values(), None]
-    least = _LEAST * max(made.current_usd, made.previous_usd)
-    written = [
-        money(end)
-        if delta is None
-        else "about 0"
-        if abs(delta) < least
-        else f"{'+' if delta > 0 else ''}{money(delta)}"
-        for end, delta in zip(ends, deltas, strict=True)
-    ]
+    written = [money(made.previous_usd), *made.written.values(), money(made.current_usd)]
     kinds = ["total" if delta is None else "rise" if delta > 0 else "fall" for delta in deltas]
     frame = pl.DataFrame(
         {"name": names, "start": starts, "end": ends, "written": written, "kind": kinds, "row": range(len(names))}

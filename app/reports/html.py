@@ -53,6 +53,7 @@ _STYLES: Mapping[str, str] = {
     "head": f"{_HEAD}padding:4px 8px 4px 0;text-align:left;",
     "number_head": f"{_HEAD}padding:4px 0 4px 12px;text-align:right;",
     "cell": _CELL,
+    "short_cell": _CELL.replace("overflow-wrap:anywhere", "white-space:nowrap"),
     "number": _NUMBER,
     "track": "display:inline-block;width:54px;height:8px;margin-right:8px;background:#f3f4f6;text-align:left;",
     "amount": "display:inline-block;min-width:66px;",

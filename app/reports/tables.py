@@ -121,7 +121,7 @@ def bridge(report: Report) -> Table | None:
     """Why the cost changed; None without a comparison."""
     if report.why is None:
         return None
-    rows = [(Cell(part), Cell(_signed(delta))) for part, delta in report.why.parts.items()]
+    rows = [(Cell(part), Cell(said)) for part, said in report.why.written.items()]
     return Table(("Why the cost changed", "USD"), tuple(rows), frozenset({1}))
 
 
@@ -164,10 +164,6 @@ def course_note(report: Report) -> str:
 
 def _short(text: str, longest: int = 120) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1].rstrip()}…"
-
-
-def _signed(delta: float) -> str:
-    return f"{'+' if delta > 0 else ''}{money(delta)}"
 
 
 def _minute(moment: datetime) -> str:
