@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, formataddr
+from functools import partial
 from socket import SHUT_RDWR
 from typing import Any
 
@@ -115,6 +117,9 @@ class MailBox:
                 f"The mail server did not finish within {self.timeout_seconds:g} s", may_have_arrived=True
             ) from None
         except (OSError, smtplib.SMTPException) as error:
+            if talk.has_text and not isinstance(error, smtplib.SMTPResponseException):
+                # Whoever hangs up once the letter is on its way may have taken it.
+                raise ChannelFailed("The mail server hung up on the letter", may_have_arrived=True) from None
             raise _failure(error) from None
         if refused:
             codes = ", ".join(str(code) for code in sorted({code for code, _ in refused.values()}))
@@ -159,6 +164,7 @@ class _Talk:
     def __init__(self, box: MailBox) -> None:
         self.box = box
         self.server: smtplib.SMTP | None = None
+        self.has_text = False
 
     def send(self, mail: EmailMessage) -> dict[str, tuple[int, bytes]]:
         """Deliver it; returns who was refused while others were not."""
@@ -183,7 +189,12 @@ class _Talk:
                 server.starttls(context=context)
             if box.user and box.password:
                 server.login(box.user, box.password)
+            server.data = partial(self._data, server.data)  # type: ignore[method-assign]
             return server.send_message(mail, from_addr=box.sender[1], to_addrs=box._everybody())  # noqa: SLF001 - its own
+
+    def _data(self, send: Callable[[bytes], tuple[int, bytes]], letter: bytes) -> tuple[int, bytes]:
+        self.has_text = True
+        return send(letter)
 
     def cut(self) -> None:
         """End what the conversation waits for."""

@@ -98,6 +98,7 @@ class MailReceiver:
     refuse: dict[str, str] = field(default_factory=dict)
     greeting: bytes = b"220 ready\r\n"
     drips: bool = False
+    hangs_up: bool = False
     letters: list[Letter] = field(default_factory=list)
     signed_in: list[str] = field(default_factory=list)
     done: threading.Event = field(default_factory=threading.Event)
@@ -146,6 +147,8 @@ class MailReceiver:
                 data = b"".join(line.removeprefix(b".") for line in lines)
                 self.letters.append(Letter(sender, receivers, data))
                 sender, receivers = "", []
+                if self.hangs_up:
+                    return
                 handler.wfile.write(b"250 taken\r\n")
             elif verb == "QUIT":
                 handler.wfile.write(b"221 bye\r\n")

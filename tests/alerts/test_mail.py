@@ -147,6 +147,13 @@ def test_a_slow_server_costs_the_time_limit_and_no_more(
     assert time.monotonic() - started < 3
 
 
+def test_who_hangs_up_on_the_letter_may_have_it(mail: MailReceiver) -> None:
+    mail.hangs_up = True
+    failed = failure(box(mail.port))
+    assert (failed.message, failed.may_have_arrived) == ("The mail server hung up on the letter", True)
+    assert len(mail.letters) == 1
+
+
 def test_what_is_no_mail_server_is_a_failure(mail: MailReceiver) -> None:
     mail.greeting = b"\x00\xff garbage\r\n"
     assert failure(box(mail.port)).message == "The mail server's port answers, but not as a mail server does"
