@@ -223,8 +223,8 @@ def _check_steps(tile: TileSettings) -> None:
 
 def _check_statement(tile: TileSettings) -> None:
     check_text(tile.sql)
-    narrowed = [name for name, value in (("where", tile.where), ("window", tile.window)) if value]
-    _need(not narrowed, f"{' and '.join(narrowed)} can't narrow a statement", "Write it into the statement's WHERE")
+    vain = [name for name in ("where", "window", "grain", "order", "limit") if getattr(tile, name)]
+    _need(not vain, f"{' and '.join(vain)} can't change a statement", "Write it into the statement itself")
     if tile.shape:
         _need(len(tile.metrics) == 1, "A chart of a statement measures one column", 'Name it, e.g. metrics = ["cost"]')
         hint = 'Name the column that stands below, e.g. by = ["day"], and what splits it by colour'

@@ -56,6 +56,7 @@ def draw(
     Raises:
         ConfigError: a statement gives no column that its tile names.
     """
+    check_columns(made)
     if made.is_empty or made.tile.type not in CHARTS:
         return None
     if isinstance(made.reply, funnels.Funnel):
@@ -79,13 +80,23 @@ def draw(
     return Drawn(chart, take_title(chart), words)
 
 
-def _own(made: TileResult) -> tuple[alt.TopLevelMixin, str]:
-    tile, frame = made.tile, made.frame
-    below, measured = chart_choices(frame)
-    for name, known in ((tile.metrics[0], measured), *((name, below) for name in tile.by)):
+def check_columns(made: TileResult) -> None:
+    """Refuse the chart of a statement that gives no column of a name that its tile says.
+
+    Raises:
+        ConfigError: the first such name, with the nearest.
+    """
+    if made.tile.type != "sql" or not made.tile.shape:
+        return
+    below, measured = chart_choices(made.frame)
+    for name, known in ((made.tile.metrics[0], measured), *((name, below) for name in made.tile.by)):
         if name not in known:
             kind = "column of numbers" if known is measured else "column"
             raise ConfigError(f"The statement gives no {kind} {name!r}", hint=nearest(name, known))
+
+
+def _own(made: TileResult) -> tuple[alt.TopLevelMixin, str]:
+    tile, frame = made.tile, made.frame
     x, by = (*tile.by, "")[:2]
     return result_chart(frame, shape=cast("Shape", tile.shape), x=x, y=tile.metrics[0], by=by, note=made.note)
 

@@ -20,7 +20,8 @@ from app.charts.images import svg
 from app.charts.theme import note_of
 from app.dashboards.cells import cells, pivoted
 from app.dashboards.definitions import WITHOUT_METRICS, Dashboard
-from app.dashboards.drawing import COLOURED, draw
+from app.dashboards.drawing import COLOURED, check_columns, draw
+from app.dashboards.statements import Statement, begin
 from app.dashboards.tiles import Asked, TileResult, answer, heading, plan, what
 from app.format import MISSING, formatted, when
 from app.metrics.filters import Filters
@@ -130,10 +131,7 @@ class Rendered:
             return {**shown, **_pivot(made)}
         if tile.type == "sql" and not tile.shape:
             return {**shown, **_rows(made)}
-        try:
-            return {**shown, **self._picture(made, order)}
-        except TracehouseError as error:
-            return {**shown, "error": str(error)}
+        return {**shown, **self._picture(made, order)}
 
     def _picture(self, made: TileResult, order: Sequence[str]) -> dict[str, str]:
         window = made.result.window if made.grain else self.filters.window
@@ -159,7 +157,11 @@ def render(settings: Settings, store: Store, filters: Filters, dashboard: Dashbo
     comparison = before if before.start < before.end else None
     replies: dict[Any, Any] = {}
     answered = []
-    for asked in plan(settings, store, filters, comparison, dashboard.tiles):
+    planned = plan(settings, store, filters, comparison, dashboard.tiles)
+    for asked in planned:
+        if isinstance(asked.question, Statement):
+            begin(store, asked.question)  # they run beside the others, which need no process of their own
+    for asked in planned:
         made: TileResult | None = None
         error: TracehouseError | None = asked.error
         try:
@@ -167,6 +169,7 @@ def render(settings: Settings, store: Store, filters: Filters, dashboard: Dashbo
                 replies[asked.question] = answer(store, settings.timezone, asked.question)
             if asked.error is None:
                 made = TileResult(asked.tile, replies.get(asked.question))
+                check_columns(made)
         except TracehouseError as failed:
             error = failed
         answered.append(Answered(asked, made, error))

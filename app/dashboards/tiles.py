@@ -16,7 +16,7 @@ from app.analysis import funnels
 from app.analysis.overview import grain_for
 from app.analysis.selection import Answer
 from app.dashboards.definitions import LIMITS, TYPES, WITHOUT_METRICS, check_tile
-from app.dashboards.statements import Statement, StatementRows, rows_of
+from app.dashboards.statements import Statement, StatementRows, begin
 from app.metrics.catalogue import PARAMETRIC
 from app.metrics.filters import Filters, parse_conditions
 from app.metrics.query import Query, TimeGrain, run
@@ -183,7 +183,7 @@ def answer(store: Store, timezone: ZoneInfo, question: Question) -> Reply:
     if isinstance(question, FunnelQuestion):
         return funnels.measure(store, question.filters, question.funnel)
     if isinstance(question, Statement):
-        return rows_of(question)
+        return begin(store, question).rows()
     return run(store, timezone, question)
 
 

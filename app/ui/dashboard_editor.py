@@ -14,7 +14,8 @@ from app.dashboards.saving import LONGEST_NAME, copy_of, free_name, save_dashboa
 from app.ui.states import error_box
 from app.ui.text import plain
 from app.ui.tile_editor import close_tile, edit_tile, open_tile
-from app.ui.tiles import COLUMNS, NARROWEST, ask_tiles, show_tile
+from app.ui.tile_reads import ask_tiles, show_as_ready
+from app.ui.tiles import COLUMNS, NARROWEST, show_tile
 from etl.errors import TracehouseError
 from etl.settings_dashboards import TILE_WIDTHS, DashboardSettings
 
@@ -132,11 +133,15 @@ def _grid(page: Page, draft: Draft) -> None:
         return
     reads, order = ask_tiles(page, tiles)
     grid = st.grid(COLUMNS, min_column_width=NARROWEST, gap="small", border=True)
-    last = len(tiles) - 1
-    for at, (tile, read) in enumerate(zip(tiles, reads, strict=True)):
-        with grid.cell(column_span=tile.width), st.container(gap="xsmall"):
-            _tools(draft, at, last)
-            show_tile(page, tile, read, order, key=f"draft_tile_{at}", live=False)
+    cells = [grid.cell(column_span=tile.width) for tile in tiles]
+    for at, cell in enumerate(cells):
+        with cell:
+            _tools(draft, at, len(tiles) - 1)
+
+    def show(at: int) -> None:
+        show_tile(page, tiles[at], reads[at], order, key=f"draft_tile_{at}", live=False)
+
+    show_as_ready(reads, cells, show)
 
 
 def _tools(draft: Draft, at: int, last: int) -> None:

@@ -14,7 +14,8 @@ from app.ui.dashboard_editor import begin, edit, is_editing
 from app.ui.detail import chosen_in_address, keep_in_address
 from app.ui.states import error_box
 from app.ui.text import plain
-from app.ui.tiles import COLUMNS, NARROWEST, ask_tiles, show_tile
+from app.ui.tile_reads import ask_tiles, show_as_ready
+from app.ui.tiles import COLUMNS, NARROWEST, show_tile
 from etl.errors import TracehouseError
 from etl.settings_dashboards import DashboardSettings, TileSettings
 
@@ -46,9 +47,11 @@ def show_dashboards(page: Page) -> None:
     _undo(page)
     if board.settings.description:
         st.caption(plain(board.settings.description, longest=400))
-    show_grid(page, board.tiles)
+    tiles = st.container()
     if _SOURCES[board.source]:
         st.caption(_SOURCES[board.source])
+    with tiles:
+        show_grid(page, board.tiles)
 
 
 def show_grid(page: Page, tiles: Sequence[TileSettings]) -> None:
@@ -59,10 +62,11 @@ def show_grid(page: Page, tiles: Sequence[TileSettings]) -> None:
     reads, order = ask_tiles(page, tiles)
     grid = st.grid(COLUMNS, min_column_width=NARROWEST, gap="small", border=True)
     cells = [grid.cell(column_span=tile.width) for tile in tiles]
-    # Statements of people last: one that takes long keeps no other tile waiting.
-    for number in sorted(range(len(tiles)), key=lambda at: tiles[at].type == "sql"):
-        with cells[number], st.container(gap="xsmall"):
-            show_tile(page, tiles[number], reads[number], order, key=f"tile_{number}")
+
+    def show(number: int) -> None:
+        show_tile(page, tiles[number], reads[number], order, key=f"tile_{number}")
+
+    show_as_ready(reads, cells, show)
 
 
 def _choose(page: Page, known: Sequence[Dashboard]) -> Dashboard:

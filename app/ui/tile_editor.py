@@ -12,8 +12,10 @@ import streamlit as st
 from app.analysis.options import top_values
 from app.analysis.selection import look_up
 from app.cache import cached
+from app.charts.results import chart_choices
 from app.dashboards.definitions import LIMITS, PURPOSE, TYPES
 from app.dashboards.editing import STARTERS, problem, steps_as_text, steps_from_text
+from app.dashboards.statements import rows_known
 from app.metrics.catalogue import PARAMETRIC
 from app.metrics.dimensions import DIMENSIONS
 from app.metrics.filters import NONE
@@ -23,7 +25,8 @@ from app.store import Store
 from app.ui.filter_bar import PERIODS
 from app.ui.states import error_box
 from app.ui.text import plain
-from app.ui.tiles import ask_tiles, show_tile
+from app.ui.tile_reads import ask_tiles, show_as_ready
+from app.ui.tiles import show_tile
 from etl.errors import ConfigError
 from etl.settings_dashboards import TILE_GRAINS, TILE_SHAPES, TILE_WIDTHS, TileSettings
 
@@ -74,7 +77,14 @@ def edit_tile(page: Page, put: Put) -> None:
                     error_box(wrong)
                 else:
                     [read], order = ask_tiles(page, [made])
-                    show_tile(page, made, read, order, key=f"preview_{number}", live=False)
+                    is_new = not read.is_ready
+
+                    def show(_: int) -> None:
+                        show_tile(page, made, read, order, key=f"preview_{number}", live=False)
+
+                    show_as_ready([read], [st.container()], show)
+                    if is_new:  # the form offers the columns that it has only now
+                        st.rerun(scope="fragment")
         with st.container(horizontal=True, horizontal_alignment="right"):
             cancelled = st.button("Cancel", key=f"cancel_{number}")
             done = st.button("Done", key=f"done_{number}", type="primary", disabled=wrong is not None)
@@ -96,9 +106,9 @@ def _form(page: Page, tile: TileSettings, key: str) -> TileSettings:
         text = _area("Text, in Markdown", f"{key}_text", base.text)
         return replace(base, title=title, text=text, width=_width(key, base))
     if kind == "sql":
-        made = replace(base, title=title, sql=_area("Statement", f"{key}_sql", base.sql), **_own_chart(base, key))
+        made = replace(base, title=title, where=(), window="", sql=_area("Statement", f"{key}_sql", base.sql))
         st.caption("Period and filters of the page do not hold for it; write them into its WHERE.")
-        return replace(made, width=_width(key, base))
+        return replace(made, **_own_chart(page, made, key), width=_width(key, base))
     if kind == "funnel":
         steps = _area("Steps, one a line, with the names of observations", f"{key}_steps", steps_as_text(base.steps))
         st.caption(
@@ -114,16 +124,19 @@ def _form(page: Page, tile: TileSettings, key: str) -> TileSettings:
         return _more(made, kind, key)
 
 
-def _own_chart(base: TileSettings, key: str) -> dict[str, Any]:
+def _own_chart(page: Page, base: TileSettings, key: str) -> dict[str, Any]:
     """Shape and columns of a statement's chart; a table has none."""
     shape = _selectbox(
         "Shown as", list(TILE_SHAPES), f"{key}_shape", base.shape, form=lambda s: s.capitalize() or "Table"
     )
     if not shape:
         return {"shape": "", "metrics": (), "by": ()}
-    y = _text("Measured column", f"{key}_y", (*base.metrics, "")[0])
-    x = _text("Column below", f"{key}_x", (*base.by, "")[0])
-    by = _text("Column of the colours", f"{key}_colour", (*base.by, "", "")[1], placeholder="None")
+    rows = rows_known(page.store, base.sql)
+    columns, numbers = ([], []) if rows is None else chart_choices(rows)
+    y = _selectbox("Measured column", numbers, f"{key}_y", (*base.metrics, *numbers, "")[0], typed=True)
+    x = _selectbox("Column below", columns, f"{key}_x", (*base.by, *columns, "")[0], typed=True)
+    none = {"": "None"}
+    by = _selectbox("Column of the colours", ["", *columns], f"{key}_by", (*base.by, "", "")[1], names=none, typed=True)
     return {"shape": shape, "metrics": (y,) if y else (), "by": tuple(name for name in (x, by) if name)}
 
 

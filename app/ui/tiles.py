@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 import streamlit as st
 
-from app.analysis import costs
-from app.cache import ask
 from app.charts.images import png, svg
 from app.dashboards.cells import cells, pivoted
 from app.dashboards.drawing import COLOURED, Drawn, draw
-from app.dashboards.tiles import Asked, Reply, TileResult, answer, heading, plan
+from app.dashboards.statements import forget
+from app.dashboards.tiles import TileResult, heading
 from app.metrics.query import run
 from app.metrics.registry import find_dimension, find_metric
 from app.metrics.timezones import to_local
@@ -25,6 +23,7 @@ from app.ui.provenance import Provenance, show_sources
 from app.ui.states import error_box
 from app.ui.tables import Column, Kind, harmless, open_or_filter, show_rows, table
 from app.ui.text import plain
+from app.ui.tile_reads import Read
 from etl.errors import TracehouseError
 from etl.settings_dashboards import TileSettings
 
@@ -43,32 +42,6 @@ _KINDS: dict[str, Kind] = {
     "count": "count",
     "number": "number",
 }
-
-Read = Callable[[], TileResult]
-
-
-def ask_tiles(page: Page, tiles: Sequence[TileSettings]) -> tuple[list[Read], Callable[[], tuple[str, ...]]]:
-    """Begin all statements of the tiles at once.
-
-    Returns:
-        For each tile what waits for its answer, and raises what is wrong with it; and what gives the models in the
-        order of their colours.
-    """
-    asked = plan(page.settings, page.store, page.filters, page.comparison, tiles)
-    questions = dict.fromkeys(each.question for each in asked if each.question is not None)
-    replies = {question: ask(page, answer, page.timezone, question) for question in questions}
-    coloured = any(name in COLOURED for tile in tiles for name in tile.by)
-    order = ask(page, costs.all_time_order, "model") if coloured else tuple
-    return [_reading(each, replies[each.question] if each.question else None) for each in asked], order
-
-
-def _reading(asked: Asked, reply: Callable[[], Reply] | None) -> Read:
-    def read() -> TileResult:
-        if asked.error is not None:
-            raise asked.error
-        return TileResult(asked.tile, reply() if reply else None)
-
-    return read
 
 
 def show_tile(
@@ -90,12 +63,13 @@ def show_tile(
         st.markdown(safe_markdown(tile.text), anchors=False)
         return
     try:
-        with st.spinner("Reading") if tile.type == "sql" else nullcontext():
-            made = read()
+        made = read()
         drawn = _drawn(page, made, order)
     except TracehouseError as error:
         st.markdown(f"**{plain(heading(tile))}**")
         error_box(error)
+        if read.run is not None:
+            st.button("Run it again", key=f"{key}_again", type="tertiary", on_click=forget, args=(page.store, tile.sql))
         return
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", wrap=False):
         st.markdown(f"**{plain(heading(tile))}**", width="stretch")

@@ -104,7 +104,7 @@ def ask(store: Store, tile: Tile, filters: Filters = WEEK, comparison: Window | 
         (Tile("funnel", steps=(FunnelStep("a", ("x",)), FunnelStep("a", ("y",)))), "one name", "of its own"),
         (Tile("sql"), "no statement", "SELECT"),
         (Tile("sql", sql="drop table x"), "DROP can't run", "SELECT"),
-        (Tile("sql", sql="select 1", where=("model=x",)), "where can't narrow", "WHERE"),
+        (Tile("sql", sql="select 1", where=("model=x",)), "where can't change", "itself"),
         (Tile("sql", sql="select 1", shape="bar", by=("x",)), "measures one column", "metrics = "),
         (Tile("sql", sql="select 1", shape="bar", metrics=("y",)), "stands on one column", "by = "),
     ],

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.dashboards import statements
 from app.dashboards.shipped import SHIPPED
 from app.dashboards.tiles import heading
+from etl.settings import Settings
 from etl.settings_dashboards import DashboardSettings
 
 OpenPage = Callable[..., AppTest]
@@ -204,3 +209,30 @@ def test_statements_of_people_are_tiles_and_wrong_ones_are_one_line(open_page: O
     assert "period and filters of the page don't hold" in texts(app)
     assert len(app.get("vega_lite_chart")) == 1
     assert [metric.value for metric in app.metric] == ["240"], "for a number they do"
+
+
+def test_a_statement_that_takes_too_long_is_paid_for_once(
+    open_page: OpenPage, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statements, "BOUNDS", replace(statements.BOUNDS, seconds=0.5))
+    endless = "select count(*) from range(3000000) a, range(3000000) b"
+    config = STATEMENTS.replace("select naem from marts.traces", endless)
+    (own_home / "tracehouse.toml").write_text(config, encoding="utf-8")
+    app = open_page("dashboards", own_home, dashboard="Statements", since="30d")
+    assert "stopped after 0.5 s" in app.error[0].value
+    assert [metric.value for metric in app.metric] == ["480"]
+    runs: list[str] = []
+
+    def run(_: Settings, text: str, **__: object) -> tuple[SimpleNamespace, pl.DataFrame]:
+        runs.append(text)
+        return SimpleNamespace(text=text, snapshot=1, run_id="run-1", is_cut=False), pl.DataFrame({"n": [1]})
+
+    monkeypatch.setattr(statements, "run", run)
+    app.query_params["where"] = ["tag=variant_A"]
+    app.run()
+    assert "stopped after 0.5 s" in app.error[0].value
+    assert [metric.value for metric in app.metric] == ["240"]
+    assert runs == []
+    press(app, "tile_0_again")
+    assert runs == [endless]
+    assert app.dataframe[0].value["n"].to_list() == [1]
