@@ -2,55 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import polars as pl
 
-from etl.warehouse.dictionary import marts
+from etl.warehouse.dictionary import marts, raw
 
 FIRST_COLUMNS = 8
 ORDERED_BY = ("start_time", "scored_at", "last_seen")
 
 
 @dataclass(frozen=True)
-class Mart:
+class Table:
     """A table to read.
 
     Attributes:
         name: with its schema.
         description: what it holds.
-        grain: what a row is.
-        key: the columns that tell rows apart.
+        rows: what a row is, and which columns tell rows apart; empty where the description says it.
         columns: ``column``, ``type``, ``meaning``, ``unit``.
         example: a statement that looks at its first rows.
     """
 
     name: str
     description: str
-    grain: str
-    key: str
+    rows: str
     columns: pl.DataFrame
     example: str
 
 
 @cache
-def all_marts() -> dict[str, Mart]:
-    """Every mart by its name, in the dictionary's order."""
-    return {f"marts.{name}": _mart(f"marts.{name}", facts) for name, facts in marts().items()}
+def all_tables() -> dict[str, Table]:
+    """Every mart by its name, in the dictionary's order, then what the API said."""
+    return {
+        **{f"marts.{name}": _table(f"marts.{name}", facts) for name, facts in marts().items()},
+        **{f"raw.{name}": _table(f"raw.{name}", facts) for name, facts in raw().items()},
+    }
 
 
-def _mart(name: str, facts: dict[str, object]) -> Mart:
-    columns: dict[str, dict[str, str]] = facts["columns"]  # type: ignore[assignment]  # as the dictionary declares
-    key: list[str] = facts["key"]  # type: ignore[assignment]  # the same
+def _table(name: str, facts: Mapping[str, Any]) -> Table:
+    columns: Mapping[str, Mapping[str, str]] = facts["columns"]
     order = next((f"\norder by {column} desc" for column in ORDERED_BY if column in columns), "")
     listed = ",\n    ".join(list(columns)[:FIRST_COLUMNS])
-    return Mart(
+    return Table(
         name=name,
-        description=str(facts["description"]),
-        grain=str(facts["grain"]),
-        key=", ".join(key),
+        description=facts["description"],
+        rows=f"A row is {facts['grain']}. Key: {', '.join(facts['key'])}." if "grain" in facts else "",
         columns=pl.DataFrame(
             [
                 {"column": column, "type": about["type"], "meaning": about["meaning"], "unit": about.get("unit", "")}

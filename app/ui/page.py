@@ -14,7 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 from app.format import when
 from app.metrics.filters import Filters
 from app.metrics.timezones import to_local
-from app.metrics.windows import ALL, Window
+from app.metrics.windows import ALL, Window, parse_window
 from app.store import Store
 from app.ui.filter_bar import Chosen, chips, filter_bar
 from app.ui.provenance import glossary
@@ -74,13 +74,16 @@ class Page:
         return self.settings.definitions
 
 
-def start(title: str, question: str, *, without_data: Callable[[Settings], None] | None = None) -> Page:
+def start(
+    title: str, question: str, *, without_data: Callable[[Settings], None] | None = None, has_filters: bool = True
+) -> Page:
     """Draw title, freshness, filter bar and chips; open the store. Stops the run when there is nothing to read.
 
     Args:
         title: of the page.
         question: what the page answers, in one sentence.
         without_data: what a page shows all the same where nothing has been synced.
+        has_filters: without them, the page reads all of history, and the view is kept for the other pages.
     """
     settings: Settings = st.session_state["settings"]
     view = current_view(title)
@@ -101,10 +104,13 @@ def start(title: str, question: str, *, without_data: Callable[[Settings], None]
         _copy_link(view)
         glossary()
     freshness = st.empty()
-    chosen = _filters(store, settings, view)
+    if has_filters:
+        chosen = _filters(store, settings, view)
+        chips(view)
+        saved_views(settings)
+    else:
+        chosen = Chosen(Filters(parse_window(ALL, None, store.as_of, settings.timezone)), None)
     _freshness(freshness, store, settings, chosen)
-    chips(view)
-    saved_views(settings)
     return Page(title, settings, store, view, chosen.filters, chosen.comparison)
 
 

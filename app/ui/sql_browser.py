@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from app.explorer.schema import all_marts, examples
+from app.explorer.schema import all_tables, examples
 from app.saved_queries import LONGEST_NAME, all_queries, delete_query, save_query
 from app.ui.states import error_box
 from app.ui.text import plain
@@ -16,6 +16,7 @@ from etl.settings_queries import SavedQuerySettings
 
 TEXT = "sql_text"  # the state of the editor
 _HISTORY, _GONE, _FAILED = "sql_history", "sql_gone", "sql_saving_failed"
+_SCHEMAS = "marts: what the pages read. raw: what the API said, deleted rows (deleted_at) included."
 MOST_REMEMBERED = 20
 PARTS = ("Tables", "Examples", "Saved", "History")
 
@@ -48,10 +49,11 @@ def _use(text: str) -> None:
 
 
 def _tables() -> None:
-    marts = all_marts()
-    chosen = marts[st.selectbox("Table", list(marts), key="sql_table")]
+    tables = all_tables()
+    chosen = tables[st.selectbox("Table", list(tables), key="sql_table", help=_SCHEMAS)]
     st.caption(plain(chosen.description, longest=600))
-    st.caption(plain(f"A row is {chosen.grain}. Key: {chosen.key}.", longest=300))
+    if chosen.rows:
+        st.caption(plain(chosen.rows, longest=300))
     st.button("Use an example", key="sql_use_table", icon=":material/edit_note:", on_click=_use, args=(chosen.example,))
     st.dataframe(
         chosen.columns,

@@ -41,7 +41,7 @@ def show_sql(page: Page) -> None:
     _prepare()
     note(
         f"Reads snapshot {page.store.snapshot} and nothing else: up to {ROWS_SHOWN:,} rows, {SHOWN.memory_mb} MB of "
-        "memory and the time limit. Times are UTC. Period and filters of the sidebar do not apply; write them in WHERE."
+        "memory and the time limit. Times are UTC. Filters of other pages do not hold here; write them in WHERE."
     )
     left, right = st.columns([5, 3], gap="medium")
     with left:

@@ -1,16 +1,20 @@
-"""The data dictionary: every mart with its grain, key and columns, as the models declare them.
+"""The data dictionary: every mart with its grain, key and columns, as the models declare them; and what the API said.
 
 ``python -m etl.warehouse.dictionary README.md`` writes it into the part of a file that its markers enclose.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 import tomllib
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+_TABLE = re.compile(r"((?:^--[^\n]*\n)+)create table raw\.(\w+) \(\n(.*?)^\);", re.MULTILINE | re.DOTALL)
+_COLUMN = re.compile(r"^ +(\w+) ([^-\n]+?)(?: not null)?,? *(?:-- (.*))?$", re.MULTILINE)
+_ADDED = re.compile(r"((?:^--.*\n)+)alter table raw\.(\w+) add column (\w+) (.+);$", re.MULTILINE)
 BEGIN = "<!-- data dictionary: made from etl/models/marts/_schema.toml -->"
 END = "<!-- end of the data dictionary -->"
 
@@ -18,6 +22,24 @@ END = "<!-- end of the data dictionary -->"
 def marts() -> dict[str, Any]:
     """The declared marts by name: description, grain, key, columns (type, meaning, unit, tests)."""
     return tomllib.loads((files("etl.models") / "marts" / "_schema.toml").read_text(encoding="utf-8"))
+
+
+def raw() -> dict[str, Any]:
+    """The tables of ``raw`` by name, as the migrations declare them: description, columns (type, meaning)."""
+    folder = files("etl.migrations")
+    texts = [(folder / name).read_text(encoding="utf-8") for name in sorted(each.name for each in folder.iterdir())]
+    found: dict[str, Any] = {}
+    for text in texts:
+        for comment, name, body in _TABLE.findall(text):
+            columns = {column: {"type": kind, "meaning": said} for column, kind, said in _COLUMN.findall(body)}
+            found[name] = {"description": _words(comment), "columns": columns}
+        for comment, name, column, kind in _ADDED.findall(text):
+            found[name]["columns"][column] = {"type": kind, "meaning": _words(comment)}
+    return found
+
+
+def _words(comment: str) -> str:
+    return " ".join(line.removeprefix("--").strip() for line in comment.splitlines())
 
 
 def as_markdown() -> str:

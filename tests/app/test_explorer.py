@@ -19,7 +19,6 @@ from app.explorer.bounds import Bounds
 from app.explorer.explained import place_of
 from app.explorer.literals import literal, with_literals
 from app.explorer.run import run, start
-from app.explorer.schema import all_marts, examples
 from app.explorer.statements import check_parsed, check_text
 from app.store import Store
 from etl.errors import ConfigError, TracehouseError
@@ -228,13 +227,6 @@ def test_errors_name_the_place_and_the_nearest_name(settings: Settings) -> None:
     long = "select " + "1+" * 300 + "naem from marts.traces"
     shown = "LINE 1: ...1+1+1+naem from marts.traces\n" + " " * 17 + "^"
     assert place_of(shown, long) == "Line 1, column 608"
-
-
-def test_examples_can_run(locked: duckdb.DuckDBPyConnection) -> None:
-    for text in (*examples().values(), *(mart.example for mart in all_marts().values())):
-        check_text(text)
-        check_parsed(locked, text)
-        locked.execute(text).fetchall()
 
 
 values = st.one_of(

@@ -3,9 +3,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
+
+from app.explorer.schema import all_tables, examples
+from app.explorer.statements import check_parsed, check_text
+from etl.warehouse.snapshots import open_reader
 
 OpenPage = Callable[..., AppTest]
 
@@ -27,6 +32,7 @@ def test_a_statement_gives_a_table_a_chart_and_a_history(traffic_home: Path, ope
     assert len(app.get("vega_lite_chart")) == 1
     app.segmented_control(key="sql_part").set_value("History").run()
     assert any("2 rows in" in caption.value for caption in app.caption)
+    assert not app.sidebar.selectbox, "filters that would not hold are not offered"
 
 
 def test_what_can_not_run_is_one_line(traffic_home: Path, open_page: OpenPage) -> None:
@@ -103,3 +109,27 @@ def test_a_statement_becomes_a_tile_of_a_dashboard(traffic_home: Path, open_page
     assert len(board.get("vega_lite_chart")) == 1
     [table] = board.dataframe
     assert table.value["calls"].sum() == 960
+
+
+@pytest.fixture(scope="module")
+def locked(empty_home: Path) -> duckdb.DuckDBPyConnection:
+    return open_reader(empty_home / "warehouse" / "current.duckdb")
+
+
+def test_what_stands_beside_the_editor_can_run(locked: duckdb.DuckDBPyConnection) -> None:
+    for text in (*examples().values(), *(table.example for table in all_tables().values())):
+        check_text(text)
+        check_parsed(locked, text)
+        locked.execute(text).fetchall()
+
+
+def test_the_browser_names_every_table_and_column_that_there_is(locked: duckdb.DuckDBPyConnection) -> None:
+    found = locked.execute(
+        "select table_schema || '.' || table_name, list(column_name order by column_name)"
+        " from information_schema.columns where table_schema in ('marts', 'raw') group by all"
+    ).fetchall()
+    assert {name: sorted(table.columns["column"]) for name, table in all_tables().items()} == dict(found)
+    scores = {row["column"]: row for row in all_tables()["raw.scores"].columns.iter_rows(named=True)}
+    assert scores["scored_at"]["type"] == "timestamp"
+    assert scores["value"]["meaning"] == "number, or 0/1 of a boolean"
+    assert "another family" in scores["family"]["meaning"]
