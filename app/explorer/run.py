@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -95,6 +96,8 @@ class Job:
         self._settings = settings
         self._form = form
         self._folder = Path(tempfile.mkdtemp(prefix="tracehouse-sql-"))
+        # Whoever asked may go away without a word: then the files go with the job.
+        self._remove = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._process: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
         self._cancelled = threading.Event()
@@ -140,7 +143,7 @@ class Job:
     def close(self) -> None:
         """End it and remove its files."""
         self.cancel()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._remove()
 
     def _work(self) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from pathlib import Path
@@ -206,6 +207,17 @@ def test_time_is_bounded_and_nothing_is_left(settings: Settings) -> None:
     assert not folder.exists()
     assert running._TURNS.acquire(blocking=False), "its turn was given back"
     running._TURNS.release()
+
+
+def test_a_job_that_nobody_closes_leaves_no_files(settings: Settings) -> None:
+    job = start(settings, "select 1")
+    workers = [each for each in threading.enumerate() if each.name == "statement"]
+    file = job.answer().file
+    for worker in workers:
+        worker.join()
+    assert file.exists()
+    del job
+    assert not file.parent.exists()
 
 
 def test_it_can_be_cancelled_while_it_waits_and_while_it_runs(settings: Settings) -> None:

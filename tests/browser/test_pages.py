@@ -255,3 +255,26 @@ def test_from_escalations_to_the_turn_that_shows_why_in_four_clicks(browser: Bro
     assert page.get_by_text("Escalated to a human", exact=False).count() > 0
     assert problems(page) == []
     page.close()
+
+
+def test_a_statement_is_cancelled_and_another_taken_away_as_a_file(browser: Browser, address: str) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 1600})
+    page.goto(f"{address}/sql")
+    settle(page)
+    editor, run = page.get_by_label("Statement", exact=True), page.get_by_role("button", name="Run", exact=False).first
+    editor.fill("select count(*) from range(3000000) a, range(3000000) b")
+    run.click()
+    page.get_by_role("button", name="Cancel", exact=False).click(timeout=30_000)
+    page.get_by_text("The statement was cancelled", exact=False).first.wait_for(timeout=30_000)
+
+    editor.fill("select '=1' as formula, unnest([1, 2]) as n")
+    run.click()
+    page.get_by_role("button", name="Download CSV", exact=False).wait_for(timeout=30_000)
+    assert problems(page) == []
+    with page.expect_download() as csv:
+        page.get_by_role("button", name="Download CSV", exact=False).click()
+    assert csv.value.path().read_text(encoding="utf-8") == "formula,n\n'=1,1\n'=1,2\n"
+    with page.expect_download() as parquet:
+        page.get_by_role("button", name="Download Parquet", exact=False).click()
+    assert parquet.value.path().read_bytes().startswith(b"PAR1")
+    page.close()
