@@ -9,6 +9,7 @@ import re
 import sys
 import tomllib
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ def marts() -> dict[str, Any]:
 
 def raw() -> dict[str, Any]:
     """The tables of ``raw`` by name, as the migrations declare them: description, columns (type, meaning)."""
-    folder = files("etl.migrations")
-    texts = [(folder / name).read_text(encoding="utf-8") for name in sorted(each.name for each in folder.iterdir())]
+    scripts = sorted((each for each in files("etl.migrations").iterdir() if each.name.endswith(".sql")), key=_name)
+    texts = [each.read_text(encoding="utf-8") for each in scripts]
     found: dict[str, Any] = {}
     for text in texts:
         for comment, name, body in _TABLE.findall(text):
@@ -36,6 +37,10 @@ def raw() -> dict[str, Any]:
         for comment, name, column, kind in _ADDED.findall(text):
             found[name]["columns"][column] = {"type": kind, "meaning": _words(comment)}
     return found
+
+
+def _name(script: Traversable) -> str:
+    return script.name
 
 
 def _words(comment: str) -> str:
