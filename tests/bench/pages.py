@@ -77,7 +77,7 @@ def _measure(home: Path, pages: list[str]) -> int:
         for name, values in parse_qs(address).items():
             test.query_params[name] = values if name == "where" else values[0]
         test.run()  # imports are paid once in the life of a server
-        cold, cached = (min(_run(test, clear=clear) for _ in range(REPEATS)) for clear in (True, False))
+        cold, cached = (min(run_page(test, clear=clear) for _ in range(REPEATS)) for clear in (True, False))
         if test.exception:
             print(f"{page}: {test.exception[0].message}")  # noqa: T201 - the report
             missed += 1
@@ -92,7 +92,7 @@ def _measure(home: Path, pages: list[str]) -> int:
     return int(missed > 0)
 
 
-def _run(test: AppTest, *, clear: bool) -> tuple[float, float]:
+def run_page(test: AppTest, *, clear: bool) -> tuple[float, float]:
     """Milliseconds by the clock and of the processor for one run of a page, its cached results thrown away or kept."""
     import streamlit as st  # noqa: PLC0415 - see above
 
