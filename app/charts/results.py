@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Literal
 
 import altair as alt
@@ -14,6 +15,7 @@ from app.charts.theme import OTHER, SLOTS, series_colour, titled
 Shape = Literal["line", "bar", "stacked bar", "points"]
 SHAPES: tuple[Shape, ...] = ("line", "bar", "stacked bar", "points")
 MOST_POINTS = 5_000
+_A_YEAR = timedelta(days=366)
 
 
 def chart_choices(frame: pl.DataFrame) -> tuple[list[str], list[str]]:
@@ -55,8 +57,11 @@ def result_chart(
         "line": lambda: base.mark_line(point=drawn.height <= SLOTS * 40),
         "points": lambda: base.mark_circle(size=40, opacity=0.7),
     }.get(shape, base.mark_bar)()
-    if drawn.schema["x"].is_temporal():
-        below: alt.X = alt.X("x:T", title=x)
+    is_time = drawn.schema["x"].is_temporal()
+    if is_time:
+        # The times are UTC; marked so, they are not shifted by the browser's own zone.
+        axis = alt.Axis(format=_labels(drawn["x"]), tickCount=8, labelOverlap="greedy", labelFlush=True, grid=False)
+        below: alt.X = alt.X("x:T", title=None, scale=alt.Scale(type="utc", nice=False, padding=12), axis=axis)
     elif drawn.schema["x"].is_numeric():
         below = alt.X("x:Q", title=x, scale=alt.Scale(zero=False))
     else:
@@ -66,7 +71,7 @@ def result_chart(
     encodings: dict[str, object] = {
         "x": below,
         "y": alt.Y("y:Q", title=y, stack=stack, scale=alt.Scale(zero=is_bar)),
-        "tooltip": [alt.Tooltip("x", title=x), alt.Tooltip("y:Q", title=y, format=",.6~g")],
+        "tooltip": [alt.Tooltip("when:N" if is_time else "x", title=x), alt.Tooltip("y:Q", title=y, format=",.6~g")],
     }
     if series:
         encodings["color"] = series_colour("by", series)
@@ -86,8 +91,12 @@ def result_chart(
 def _drawn(frame: pl.DataFrame, x: str, y: str, by: str) -> tuple[pl.DataFrame, Sequence[str], str]:
     """Two or three columns under names of ours: no name of a statement becomes a part of a chart's expressions."""
     kind = frame.schema[x]
-    below = pl.col(x) if kind.is_temporal() or kind.is_numeric() else pl.col(x).cast(pl.String).fill_null("(none)")
-    chosen = frame.select(below.alias("x"), pl.col(y).cast(pl.Float64).alias("y"), *([_text(by)] if by else []))
+    if kind.is_temporal():
+        below = pl.col(x).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    else:
+        below = pl.col(x) if kind.is_numeric() else pl.col(x).cast(pl.String).fill_null("(none)")
+    when = [below.dt.strftime("%Y-%m-%d %H:%M").str.strip_suffix(" 00:00").alias("when")] if kind.is_temporal() else []
+    chosen = frame.select(below.alias("x"), *when, pl.col(y).cast(pl.Float64).alias("y"), *([_text(by)] if by else []))
     note = ""
     if chosen.height > MOST_POINTS:
         chosen, note = chosen.head(MOST_POINTS), f"the first {MOST_POINTS:,} of {chosen.height:,} rows"
@@ -100,6 +109,14 @@ def _drawn(frame: pl.DataFrame, x: str, y: str, by: str) -> tuple[pl.DataFrame, 
         chosen = chosen.with_columns(pl.when(pl.col("by").is_in(kept)).then(pl.col("by")).otherwise(pl.lit(OTHER)))
         kept = [*kept, OTHER]
     return chosen, kept, note
+
+
+def _labels(times: pl.Series) -> str:
+    """How the axis writes these times: months of several years, days, or minutes."""
+    known = times.drop_nulls().sort()
+    if known.is_empty() or (known == known.dt.truncate("1d")).all():
+        return "%b %Y" if known.len() and known[-1] - known[0] > _A_YEAR else "%d %b"
+    return "%d %b %H:%M"
 
 
 def _text(by: str) -> pl.Expr:

@@ -109,7 +109,7 @@ def _head(page: Page, draft: Draft) -> None:
             help="Takes the last change back",
         )
         st.button("Leave without saving", key="draft_leave", type="tertiary", on_click=_leave)
-    st.caption("Not saved yet." if draft.is_changed else "Nothing to save.")
+    st.caption("Not saved yet: reloading the page loses it." if draft.is_changed else "Nothing to save.")
 
 
 def _add(draft: Draft) -> None:

@@ -57,14 +57,15 @@ def _tables() -> None:
     st.button("Use an example", key="sql_use_table", icon=":material/edit_note:", on_click=_use, args=(chosen.example,))
     st.dataframe(
         chosen.columns,
+        column_order=("column", "meaning", "type", "unit"),
         hide_index=True,
         height=420,
         key=f"sql_columns_{chosen.name}",
         alt=f"Columns of {chosen.name}",
         column_config={
             "column": st.column_config.TextColumn("Column", pinned=True),
+            "meaning": st.column_config.TextColumn("Meaning", width="medium"),
             "type": "Type",
-            "meaning": "Meaning",
             "unit": "Unit",
         },
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from app.dashboards.saving import add_tile, all_dashboards
+from app.ui.layout import page_link
 from app.ui.states import error_box
 from app.ui.text import plain
 from etl.errors import TracehouseError
@@ -29,7 +30,8 @@ def save_as_tile(settings: Settings, tile: TileSettings) -> None:
     if isinstance(done, TracehouseError):
         error_box(done)
     elif done:
-        st.success(f"On the dashboard {plain(done)} now; the Dashboards page shows it.", icon=":material/check:")
+        st.success(f"On the dashboard {plain(done)} now.", icon=":material/check:")
+        page_link("dashboards", f"Open {done}", dashboard=done)
     with box:
         try:
             own = [each.name for each in all_dashboards(settings) if each.is_editable]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import itertools
 import re
 import tomllib
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 
 from app.charts.bars import ranked_bars
 from app.charts.images import svg
+from app.charts.results import result_chart
 from app.charts.series import stacked_bars, time_series
 from app.charts.theme import DARK, LIGHT, OTHER, QUIET, SLOTS, axis, axis_labels, slots
 
@@ -241,3 +242,17 @@ def test_an_axis_writes_below_zero_as_above(form: str, values: list[float], labe
     picture = svg(alt.Chart(alt.InlineData([{"y": each} for each in values])).mark_point().encode(y=y))
     found = re.findall(r">([^<>]+)</text>", picture.replace("\N{MINUS SIGN}", "-"))
     assert set(labels) <= set(found)
+
+
+def test_times_of_a_statement_are_not_shifted_by_the_browser() -> None:
+    frame = pl.DataFrame({"day": [date(2026, 10, 1), date(2026, 10, 2)], "n": [1, 2]})
+    chart, words = result_chart(frame, shape="line", x="day", y="n")
+    made = chart.to_dict()
+    assert words == "n by day: 2 marks, from 1 to 2"
+    assert made["encoding"]["x"]["scale"]["type"] == "utc"
+    assert made["encoding"]["x"]["axis"]["format"] == "%d %b"
+    [rows] = made["datasets"].values()
+    assert rows[0] == {"x": "2026-10-01T00:00:00+0000", "when": "2026-10-01", "y": 1.0}
+    hours = frame.select(pl.col("day").cast(pl.Datetime("us")).dt.offset_by("1h"), "n")
+    axis = result_chart(hours, shape="line", x="day", y="n")[0].to_dict()["encoding"]["x"]["axis"]
+    assert axis["format"] == "%d %b %H:%M"
