@@ -25,15 +25,15 @@ def chart_choices(frame: pl.DataFrame) -> tuple[list[str], list[str]]:
         All of them, times first, then texts; and the numbers.
     """
     numbers = [name for name, kind in frame.schema.items() if kind.is_numeric()]
-    times = [name for name, kind in frame.schema.items() if kind.is_temporal()]
-    others = [name for name in frame.columns if name not in numbers and name not in times]
+    times = [name for name, kind in frame.schema.items() if _is_time(kind)]
+    others = [name for name, kind in frame.schema.items() if name not in (*numbers, *times) and not _has_parts(kind)]
     return [*times, *others, *numbers], numbers
 
 
 def usual_shape(frame: pl.DataFrame, x: str) -> Shape:
     """A line over time, bars over names, points over numbers."""
     kind = frame.schema[x]
-    if kind.is_temporal():
+    if _is_time(kind):
         return "line"
     return "points" if kind.is_numeric() else "bar"
 
@@ -57,7 +57,7 @@ def result_chart(
         "line": lambda: base.mark_line(point=drawn.height <= SLOTS * 40),
         "points": lambda: base.mark_circle(size=40, opacity=0.7),
     }.get(shape, base.mark_bar)()
-    is_time = drawn.schema["x"].is_temporal()
+    is_time = _is_time(drawn.schema["x"])
     if is_time:
         # The times are UTC; marked so, they are not shifted by the browser's own zone.
         axis = alt.Axis(format=_labels(drawn["x"]), tickCount=8, labelOverlap="greedy", labelFlush=True, grid=False)
@@ -91,12 +91,17 @@ def result_chart(
 def _drawn(frame: pl.DataFrame, x: str, y: str, by: str) -> tuple[pl.DataFrame, Sequence[str], str]:
     """Two or three columns under names of ours: no name of a statement becomes a part of a chart's expressions."""
     kind = frame.schema[x]
-    if kind.is_temporal():
+    if _is_time(kind):
         below = pl.col(x).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     else:
-        below = pl.col(x) if kind.is_numeric() else pl.col(x).cast(pl.String).fill_null("(none)")
-    when = [below.dt.strftime("%Y-%m-%d %H:%M").str.strip_suffix(" 00:00").alias("when")] if kind.is_temporal() else []
-    chosen = frame.select(below.alias("x"), *when, pl.col(y).cast(pl.Float64).alias("y"), *([_text(by)] if by else []))
+        below = pl.col(x) if kind.is_numeric() else _text(x, kind)
+    when = [below.dt.strftime("%Y-%m-%d %H:%M").str.strip_suffix(" 00:00").alias("when")] if _is_time(kind) else []
+    chosen = frame.select(
+        below.alias("x"),
+        *when,
+        pl.col(y).cast(pl.Float64).alias("y"),
+        *([_text(by, frame.schema[by]).alias("by")] if by else []),
+    )
     note = ""
     if chosen.height > MOST_POINTS:
         chosen, note = chosen.head(MOST_POINTS), f"the first {MOST_POINTS:,} of {chosen.height:,} rows"
@@ -111,6 +116,15 @@ def _drawn(frame: pl.DataFrame, x: str, y: str, by: str) -> tuple[pl.DataFrame, 
     return chosen, kept, note
 
 
+def _is_time(kind: pl.DataType) -> bool:
+    """A moment or a day; a time of day or a length of time is a name like any other."""
+    return isinstance(kind, pl.Datetime | pl.Date)
+
+
+def _has_parts(kind: pl.DataType) -> bool:
+    return kind.is_nested() or isinstance(kind, pl.Binary)
+
+
 def _labels(times: pl.Series) -> str:
     """How the axis writes these times: months of several years, days, or minutes."""
     known = times.drop_nulls().sort()
@@ -119,8 +133,9 @@ def _labels(times: pl.Series) -> str:
     return "%d %b %H:%M"
 
 
-def _text(by: str) -> pl.Expr:
-    return pl.col(by).cast(pl.String).fill_null("(none)").alias("by")
+def _text(name: str, kind: pl.DataType) -> pl.Expr:
+    values = pl.col(name).dt.to_string("polars") if isinstance(kind, pl.Duration) else pl.col(name).cast(pl.String)
+    return values.fill_null("(none)")
 
 
 def _number(value: object) -> str:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import itertools
 import re
 import tomllib
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 
 from app.charts.bars import ranked_bars
 from app.charts.images import svg
-from app.charts.results import result_chart
+from app.charts.results import chart_choices, result_chart, usual_shape
 from app.charts.series import stacked_bars, time_series
 from app.charts.theme import DARK, LIGHT, OTHER, QUIET, SLOTS, axis, axis_labels, slots
 
@@ -256,3 +256,14 @@ def test_times_of_a_statement_are_not_shifted_by_the_browser() -> None:
     hours = frame.select(pl.col("day").cast(pl.Datetime("us")).dt.offset_by("1h"), "n")
     axis = result_chart(hours, shape="line", x="day", y="n")[0].to_dict()["encoding"]["x"]["axis"]
     assert axis["format"] == "%d %b %H:%M"
+
+
+@pytest.mark.parametrize(
+    "values", [[time(3), time(4)], [timedelta(1), timedelta(2)], [START, None], [START.date()] * 2]
+)
+def test_every_kind_of_time_of_a_statement_is_drawn(values: list[Any]) -> None:
+    frame = pl.DataFrame({"x": values, "y": [1, 2]})
+    below, _ = chart_choices(frame)
+    chart, words = result_chart(frame, shape=usual_shape(frame, below[0]), x=below[0], y="y")
+    assert svg(chart).startswith("<svg")
+    assert words == "y by x: 2 marks, from 1 to 2"
