@@ -75,8 +75,8 @@ def _measure(home: Path, runs: int) -> int:
 
 
 def _keep_running(text: str, stop: threading.Event) -> None:
-    from app.explorer.run import start  # noqa: PLC0415 - see above
-    from etl.settings import load_settings  # noqa: PLC0415 - see above
+    from app.explorer.run import start  # noqa: PLC0415 - of the tree that _measure went to
+    from etl.settings import load_settings  # noqa: PLC0415 - the same
 
     settings = load_settings(os.environ, ROOT)
     while not stop.is_set():
